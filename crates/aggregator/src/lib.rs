@@ -1,0 +1,1 @@
+//! Chat: retrieve from many owners, rerank, prompt, generate, cite.

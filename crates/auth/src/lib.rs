@@ -1,0 +1,1 @@
+//! Tokens, keys, passwords, and who may do what.

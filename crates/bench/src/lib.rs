@@ -1,0 +1,1 @@
+//! Dev-only: stub endpoints, load, and bare handlers to compare with.

@@ -1,0 +1,1 @@
+//! Settings: loading, validation, description, and generation of .env.example and docs/CONFIG.md.

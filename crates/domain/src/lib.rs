@@ -1,0 +1,23 @@
+//! The words of the product: ids, validated names, enums, the error code table and the clock.
+//!
+//! No I/O and no async here: every other crate may depend on this one, and it depends on none of ours.
+
+mod error;
+mod field;
+mod ids;
+mod kinds;
+mod names;
+mod reserved;
+mod time;
+
+pub use error::{Detail, Error, ErrorCode, GrpcCode, Result};
+pub use field::{FieldError, Loc};
+pub use ids::{ApiTokenId, EndpointId, UserId};
+pub use kinds::{
+    AuthProvider, CredentialKind, EndpointType, HealthStatus, Role, Scope, UnknownName, Visibility,
+};
+pub use names::{
+    Email, EndpointPath, InvalidName, Slug, Tag, Username, Version, derive_slug, derive_username,
+};
+pub use reserved::{RESERVED_OWNERS, RESERVED_SLUGS, is_reserved_owner, is_reserved_slug};
+pub use time::{Clock, FixedClock, SharedClock, SystemClock, Timestamp};

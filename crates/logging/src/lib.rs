@@ -1,0 +1,1 @@
+//! Structured logs, correlation ids, log files, OTLP traces, metrics and redaction.

@@ -1,0 +1,1 @@
+//! MCP endpoint and, later, the OAuth 2.1 authorization server.

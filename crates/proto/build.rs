@@ -1,0 +1,11 @@
+//! Compiles `proto/` with protox, so that no `protoc` has to be installed.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = "../../proto";
+    let files = ["identity/v1/identity", "directory/v1/directory", "chat/v1/chat", "common/v1/common"]
+        .map(|name| format!("{root}/syfthub/{name}.proto"));
+    println!("cargo:rerun-if-changed={root}");
+    let descriptors = protox::compile(files, [root])?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+    Ok(())
+}

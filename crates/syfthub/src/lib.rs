@@ -1,0 +1,1 @@
+//! All of it in one process on one port, and the command line.

@@ -1,0 +1,1 @@
+//! How we speak HTTP: errors, extractors, correlation, limits, SSE, API documents, health, graceful serving.
