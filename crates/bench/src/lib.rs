@@ -1,1 +1,0 @@
-//! Dev-only: stub endpoints, load, and bare handlers to compare with.

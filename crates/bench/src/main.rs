@@ -1,0 +1,85 @@
+//! Measures a built hub against bare handlers in the same run and prints a table of ratios.
+//!
+//! Absolute figures drift with the machine; ratios of one run do not. `cargo xtask bench` builds the
+//! binaries and calls this.
+
+mod bare;
+mod cases;
+mod load;
+mod process;
+mod report;
+mod seed;
+mod stubs;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use crate::report::Report;
+
+/// Measures a built hub.
+#[derive(Debug, Parser)]
+#[command(name = "syfthub-bench", version, about)]
+struct Cli {
+    /// Folder with the built binaries (`syfthub`, `syfthub-backend`, …).
+    #[arg(long, value_name = "DIR", default_value = "target/release")]
+    binaries: PathBuf,
+    /// Seconds of load per case.
+    #[arg(long, default_value = "4")]
+    seconds: u64,
+    /// Connections that send at once.
+    #[arg(long, default_value = "16")]
+    connections: usize,
+    /// Run only the cases with these names.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    #[command(subcommand)]
+    command: Option<Internal>,
+}
+
+/// Started by the harness itself, so that what is compared runs in a process of its own too.
+#[derive(Debug, Subcommand)]
+enum Internal {
+    /// The bare handlers.
+    #[command(hide = true)]
+    Bare {
+        /// SQLite file with the endpoints to list.
+        #[arg(long)]
+        database: Option<PathBuf>,
+    },
+    /// Stub data source and model.
+    #[command(hide = true)]
+    Stubs,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            Some(Internal::Bare { database }) => bare::serve(database.as_deref()).await,
+            Some(Internal::Stubs) => stubs::serve().await,
+            None => measure(&cli).await,
+        }
+    })
+}
+
+async fn measure(cli: &Cli) -> anyhow::Result<()> {
+    let hub = cli.binaries.join("syfthub");
+    anyhow::ensure!(hub.is_file(), "{} is not built: run `cargo xtask bench`", hub.display());
+    let plan = cases::Plan {
+        binaries: cli.binaries.canonicalize().context("the folder of binaries")?,
+        seconds: Duration::from_secs(cli.seconds),
+        connections: cli.connections,
+    };
+    let mut report = Report::default();
+    for (name, run) in cases::all() {
+        if cli.only.is_empty() || cli.only.iter().any(|only| only == name) {
+            report::progress(name)?;
+            run(&plan, &mut report).await.with_context(|| format!("case {name}"))?;
+        }
+    }
+    report.print()
+}

@@ -1,0 +1,35 @@
+//! Fills a hub through its own API.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use crate::load::{self, Shot};
+
+/// Registers `bench` and creates `count` public endpoints of it.
+pub(crate) async fn endpoints(addr: SocketAddr, count: usize) -> anyhow::Result<()> {
+    let mut sender = load::connect(addr).await?;
+    let user = json!({
+        "username": "bench", "email": "bench@example.com", "full_name": "Bench", "password": "benchmark-1",
+    });
+    let (status, body) =
+        load::exchange(&mut sender, &Shot::post_json("/api/v1/auth/register", &user), None).await?;
+    anyhow::ensure!(status.as_u16() == 201, "register answered {status}: {}", String::from_utf8_lossy(&body));
+    let registered: Value = serde_json::from_slice(&body)?;
+    let token = registered["access_token"].as_str().context("no access token")?;
+    for number in 0..count {
+        let endpoint = json!({
+            "name": format!("Endpoint {number}"), "type": "data_source", "description": "One of many.",
+            "tags": ["bench"], "connect": [{ "type": "http", "config": { "url": "http://127.0.0.1:9" } }],
+        });
+        let shot = Shot::post_json("/api/v1/endpoints", &endpoint);
+        let (status, body) = load::exchange(&mut sender, &shot, Some(token)).await?;
+        anyhow::ensure!(
+            status.as_u16() == 201,
+            "create answered {status}: {}",
+            String::from_utf8_lossy(&body)
+        );
+    }
+    Ok(())
+}
