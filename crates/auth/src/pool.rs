@@ -1,0 +1,151 @@
+//! A few plain threads with a bounded queue for work that keeps a core busy.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use syfthub_domain::{Error, ErrorCode, Result};
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Runs closures on its own threads. When the queue is full the caller is told to come back later,
+/// rather than being queued behind work that will not be done in time. The threads end when the
+/// last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    queue: SyncSender<Job>,
+    busy: &'static str,
+    retry_after: Duration,
+}
+
+/// How a pool is set up.
+pub(crate) struct Shape {
+    /// Name of the threads.
+    pub(crate) name: &'static str,
+    /// Number of threads; 0 means one per core.
+    pub(crate) threads: usize,
+    /// Waiting jobs beyond those that run.
+    pub(crate) max_queue: usize,
+    /// Told to the client when the queue is full.
+    pub(crate) busy: &'static str,
+    /// When a retry makes sense.
+    pub(crate) retry_after: Duration,
+}
+
+impl Pool {
+    /// Starts the threads.
+    pub(crate) fn start(shape: &Shape) -> Result<Self> {
+        let (queue, jobs) = sync_channel::<Job>(shape.max_queue.max(1));
+        let jobs = Arc::new(Mutex::new(jobs));
+        for number in 0..thread_count(shape.threads) {
+            let jobs = Arc::clone(&jobs);
+            std::thread::Builder::new()
+                .name(format!("{}-{number}", shape.name))
+                .spawn(move || work(&jobs))
+                .map_err(Error::internal)?;
+        }
+        Ok(Self { queue, busy: shape.busy, retry_after: shape.retry_after })
+    }
+
+    /// Runs `job` and waits for its result. Work whose caller has gone away is skipped.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, result) = oneshot::channel();
+        let task: Job = Box::new(move || {
+            if !reply.is_closed() {
+                drop(reply.send(job()));
+            }
+        });
+        self.queue.try_send(task).map_err(|refused| match refused {
+            TrySendError::Full(_) => {
+                Error::new(ErrorCode::Unavailable, self.busy).with_retry_after(self.retry_after)
+            }
+            TrySendError::Disconnected(_) => Error::internal("the worker threads have ended"),
+        })?;
+        result.await.map_err(|_| Error::internal("a worker thread dropped its job"))?
+    }
+}
+
+fn thread_count(wanted: usize) -> usize {
+    match wanted {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        given => given,
+    }
+}
+
+fn work(jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        // The lock is held while waiting: one idle thread waits for work, the others for the lock.
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        // A panicking job loses its reply channel, so its caller gets an error; the thread lives on.
+        if std::panic::catch_unwind(AssertUnwindSafe(job)).is_err() {
+            tracing::error!("a job panicked on a worker thread");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn pool(threads: usize, max_queue: usize) -> Pool {
+        let retry_after = Duration::from_secs(2);
+        Pool::start(&Shape { name: "test", threads, max_queue, busy: "busy", retry_after }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn results_and_errors_come_back() {
+        let pool = pool(2, 4);
+        assert_eq!(pool.run(|| Ok(1 + 1)).await.unwrap(), 2);
+        let failed = pool.run(|| Err::<(), _>(Error::not_found("nothing"))).await.unwrap_err();
+        assert_eq!(failed.message, "nothing");
+    }
+
+    #[tokio::test]
+    async fn a_panicking_job_fails_its_caller_and_leaves_the_thread_alive() {
+        let pool = pool(1, 4);
+        let failed = pool.run(|| -> Result<()> { panic!("a fault in a job") }).await.unwrap_err();
+        assert_eq!(failed.code, ErrorCode::Internal);
+        assert_eq!(pool.run(|| Ok(5)).await.unwrap(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_answers_at_once_with_a_time_to_retry() {
+        let pool = pool(1, 1);
+        let (started_tx, started) = oneshot::channel();
+        let (release, gate) = mpsc::channel::<()>();
+        let running = pool.run(move || {
+            let _ = started_tx.send(());
+            gate.recv().map_err(Error::internal)
+        });
+        tokio::pin!(running);
+        tokio::select! {
+            _ = &mut running => panic!("the job cannot end before it is released"),
+            started = started => started.unwrap(),
+        }
+        let waiting = pool.run(|| Ok(()));
+        tokio::pin!(waiting);
+        assert!(poll_once(waiting.as_mut()).await.is_none());
+        let refused = pool.run(|| Ok(())).await.unwrap_err();
+        assert_eq!(refused.code.http_status(), 503);
+        assert_eq!(refused.retry_after, Some(Duration::from_secs(2)));
+        release.send(()).unwrap();
+        running.await.unwrap();
+        waiting.await.unwrap();
+    }
+
+    async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        std::future::poll_fn(|context| match future.as_mut().poll(context) {
+            std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        })
+        .await
+    }
+}
