@@ -1,0 +1,151 @@
+//! The service side of the stack: identity, correlation, trace context, deadline, panics.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response};
+use http_body::{Frame, SizeHint};
+use syfthub_domain::{Error, ErrorCode};
+use syfthub_logging::{correlation, trace_context};
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Service, ServiceExt};
+use tracing::Instrument;
+
+use crate::deadline::{self, DeadlineBody};
+use crate::panics::{self, CatchPanicBody};
+use crate::status::to_status;
+use crate::{CORRELATION_KEY, InternalKey};
+
+/// Health checks come from outside our services, for example from an orchestrator's probe.
+const OPEN_PREFIX: &str = "/grpc.health.v1.";
+
+/// Wraps the routes of one process; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    inner: axum_router::Inner,
+    key: InternalKey,
+}
+
+/// The type of a router as a service over tonic's body.
+pub(crate) mod axum_router {
+    use tonic::service::Routes;
+    use tower::ServiceExt;
+    use tower::util::BoxCloneSyncService;
+
+    use super::{Body, Infallible, Request, Response};
+
+    pub(crate) type Inner = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+    pub(crate) fn boxed(routes: Routes) -> Inner {
+        let router = routes.prepare().into_axum_router();
+        let service = router.into_service::<Body>();
+        BoxCloneSyncService::new(service.map_response(|answer| answer.map(Body::new)))
+    }
+}
+
+impl Guard {
+    pub(crate) fn new(routes: tonic::service::Routes, key: &InternalKey) -> Self {
+        Self { inner: axum_router::boxed(routes), key: key.clone() }
+    }
+
+    fn refused(&self, request: &Request<Body>) -> Option<Status> {
+        if request.uri().path().starts_with(OPEN_PREFIX) || self.key.check(request.headers()).is_some() {
+            return None;
+        }
+        tracing::warn!(path = request.uri().path(), "rpc.caller.refused");
+        // The fault is in the settings of our own services, so the client of the edge is told nothing.
+        let inner = to_status(&Error::new(ErrorCode::Internal, "Internal server error"));
+        let text = "the internal token is missing or wrong: do the services share SECRET_KEY?";
+        Some(Status::with_metadata(tonic::Code::Unauthenticated, text, inner.metadata().clone()))
+    }
+}
+
+impl Service<Request<Body>> for Guard {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if let Some(status) = self.refused(&request) {
+            return Box::pin(std::future::ready(Ok(status.into_http())));
+        }
+        if let Some(caller) = self.key.check(request.headers()) {
+            request.extensions_mut().insert(caller);
+        }
+        let given = request.headers().get(CORRELATION_KEY).and_then(|value| value.to_str().ok());
+        let id = correlation::CorrelationId::from_header(given);
+        let span = tracing::info_span!("rpc", path = request.uri().path());
+        let remote = trace_context::extract(request.headers());
+        remote.attach(&span);
+        let until = deadline::until(deadline::read(request.headers()));
+        let call = self.inner.clone().oneshot(request);
+        let answer = answer(call, until, id.clone());
+        let answer = trace_context::scope(remote, answer.instrument(span));
+        Box::pin(correlation::scope(id, answer))
+    }
+}
+
+async fn answer(
+    call: impl Future<Output = Result<Response<Body>, Infallible>> + Send,
+    until: tokio::time::Instant,
+    id: correlation::CorrelationId,
+) -> Result<Response<Body>, Infallible> {
+    let caught = AssertUnwindSafe(call).catch_unwind();
+    let mut answer = match tokio::time::timeout_at(until, caught).await {
+        Ok(Ok(Ok(answer))) => answer.map(|body| {
+            let body = CatchPanicBody::wrap(CorrelatedBody::wrap(body, id.clone()));
+            DeadlineBody::wrap(body, until)
+        }),
+        Ok(Err(panic)) => panics::status(&*panic).into_http(),
+        Err(_) => deadline::exceeded().into_http(),
+    };
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        answer.headers_mut().insert(CORRELATION_KEY, value);
+    }
+    Ok(answer)
+}
+
+/// A body that is produced with its call's correlation id in scope, so that the log lines of a stream
+/// carry it too.
+struct CorrelatedBody {
+    inner: Body,
+    id: correlation::CorrelationId,
+}
+
+impl CorrelatedBody {
+    fn wrap(inner: Body, id: correlation::CorrelationId) -> Body {
+        if http_body::Body::is_end_stream(&inner) {
+            return inner;
+        }
+        Body::new(Self { inner, id })
+    }
+}
+
+impl http_body::Body for CorrelatedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.get_mut();
+        let inner = Pin::new(&mut this.inner);
+        correlation::sync_scope(this.id.clone(), || inner.poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        http_body::Body::is_end_stream(&self.inner)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        http_body::Body::size_hint(&self.inner)
+    }
+}
