@@ -1,1 +1,35 @@
-//! How we speak HTTP: errors, extractors, correlation, limits, SSE, API documents, health, graceful serving.
+//! How the services speak HTTP: one error envelope, extractors that report every failing field, correlation
+//! and access log, limits, server-sent events, API documents, health, and graceful serving.
+//!
+//! A service builds its routes and hands them to [`stack::Stack`], which adds what every service has.
+
+mod access_log;
+mod bearer;
+mod body;
+mod client_ip;
+mod correlation;
+pub mod cors;
+pub mod docs;
+mod error;
+pub mod etag;
+pub mod fallback;
+pub mod fields;
+pub mod health;
+mod measure;
+mod metrics_page;
+mod params;
+pub mod route_table;
+mod security;
+pub mod serve;
+pub mod sse;
+pub mod stack;
+
+pub use access_log::AccessLog;
+pub use bearer::Bearer;
+pub use body::{FormBody, JsonBody, MaybeJson};
+pub use client_ip::{ClientIp, PeerAddress, TrustedProxies};
+pub use error::{ApiError, ApiResult, envelope};
+pub use fields::Fields;
+pub use metrics_page::metrics_router;
+pub use params::{PathId, QueryFields, path_id};
+pub use security::security_headers;

@@ -1,0 +1,153 @@
+//! Extractors for request bodies. A malformed or absent body is a 422 with a location, as the published
+//! SDKs expect.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest, Request};
+use http::{HeaderMap, header};
+use serde_json::{Map, Value};
+use syfthub_domain::{Error, ErrorCode, FieldError, Result};
+
+use crate::error::ApiError;
+
+/// A body that drips in slower than this is given up.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A JSON body; read it with [`Fields::body`](crate::Fields::body).
+#[derive(Debug, Clone)]
+pub struct JsonBody(pub Value);
+
+/// A JSON body that may be absent.
+#[derive(Debug, Clone)]
+pub struct MaybeJson(pub Option<Value>);
+
+/// An `application/x-www-form-urlencoded` body as an object of texts (a JSON object is accepted too).
+#[derive(Debug, Clone)]
+pub struct FormBody(pub Value);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let MaybeJson(body) = MaybeJson::from_request(request, state).await?;
+        body.map(Self).ok_or_else(|| body_error("missing", vec!["body".into()], "Field required").into())
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for MaybeJson {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        refuse_forms(request.headers())?;
+        let bytes = read(request, state).await?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(parse_json(&bytes)?)))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for FormBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let json = content_type(request.headers()).is_some_and(|kind| kind.contains("json"));
+        let bytes = read(request, state).await?;
+        if json {
+            return Ok(Self(parse_json(&bytes)?));
+        }
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&bytes)
+            .map_err(|_| Error::new(ErrorCode::BadRequest, "The form in the request body cannot be read"))?;
+        Ok(Self(Value::Object(object(pairs))))
+    }
+}
+
+/// Pairs as an object; a repeated name becomes a list.
+pub(crate) fn object(pairs: Vec<(String, String)>) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (name, text) in pairs {
+        match object.get_mut(&name) {
+            None => {
+                object.insert(name, Value::String(text));
+            }
+            Some(Value::Array(items)) => items.push(Value::String(text)),
+            Some(single) => {
+                let first = single.take();
+                *single = Value::Array(vec![first, Value::String(text)]);
+            }
+        }
+    }
+    object
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
+    let read = tokio::time::timeout(READ_TIMEOUT, Bytes::from_request(request, state)).await;
+    match read {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))) => {
+            Err(Error::new(ErrorCode::PayloadTooLarge, "The request body is larger than this server takes"))
+        }
+        Ok(Err(other)) => {
+            Err(Error::new(ErrorCode::BadRequest, "The request body could not be read to its end")
+                .with_source(other))
+        }
+        Err(_) => Err(Error::new(ErrorCode::RequestTimeout, "The request body did not arrive in time")),
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    Some(headers.get(header::CONTENT_TYPE)?.to_str().ok()?.to_ascii_lowercase())
+}
+
+/// A form sent to a JSON route is a common slip; say so instead of a JSON error at offset 0.
+fn refuse_forms(headers: &HeaderMap) -> Result<()> {
+    let form = content_type(headers).is_some_and(|kind| {
+        kind.starts_with("application/x-www-form-urlencoded") || kind.starts_with("multipart/")
+    });
+    if form {
+        let text = "This route reads JSON; send the header `Content-Type: application/json`";
+        return Err(Error::new(ErrorCode::UnsupportedMediaType, text));
+    }
+    Ok(())
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let offset = offset(bytes, error.line(), error.column());
+        body_error("json_invalid", vec!["body".into(), offset.into()], "JSON decode error")
+    })
+}
+
+fn body_error(kind: &'static str, loc: Vec<syfthub_domain::Loc>, text: &str) -> Error {
+    Error::fields(vec![FieldError::new(kind, loc, text).with_input(Value::Null)])
+}
+
+/// The byte offset of a position that is given as line and column, both counted from one.
+fn offset(bytes: &[u8], line: usize, column: usize) -> usize {
+    let start: usize =
+        bytes.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+    (start + column.saturating_sub(1)).min(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_json_is_located_by_its_offset() {
+        let body = b"{\n \"a\": 1,\n}";
+        let error = parse_json(body).unwrap_err();
+        let syfthub_domain::Detail::Fields(fields) = error.detail else { panic!("field errors") };
+        assert_eq!(fields[0].kind, "json_invalid");
+        assert_eq!(fields[0].loc, vec!["body".into(), 11.into()]);
+    }
+
+    #[test]
+    fn a_repeated_name_of_a_form_becomes_a_list() {
+        let pairs = [("a", "1"), ("b", "2"), ("a", "3"), ("a", "4")];
+        let pairs = pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
+        assert_eq!(Value::Object(object(pairs)), serde_json::json!({"a": ["1", "3", "4"], "b": "2"}));
+    }
+}

@@ -1,0 +1,200 @@
+//! Serving a router: connection limits, header timeouts, a drain that ends.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::client_ip::PeerAddress;
+use crate::health::Readiness;
+
+/// Longest drain that the product allows itself.
+pub const DRAIN: Duration = Duration::from_secs(30);
+/// A client that takes longer for its request head is cut off.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Connections at the same time; more wait in the listener's queue.
+const MAX_CONNECTIONS: usize = 16 * 1024;
+/// Pause after a failed accept, usually for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The order to stop, and the readiness that goes off with it.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    token: CancellationToken,
+    readiness: Readiness,
+}
+
+impl Shutdown {
+    /// Not asked for yet.
+    pub fn new(readiness: Readiness) -> Self {
+        Self { token: CancellationToken::new(), readiness }
+    }
+
+    /// The readiness that goes off first.
+    pub fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// Asks for it: readiness goes off, then everything that waits is told.
+    pub fn trigger(&self) {
+        self.readiness.set(false);
+        self.token.cancel();
+    }
+
+    /// Whether it was asked for.
+    pub fn is_triggered(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Waits until it is asked for.
+    pub fn wait(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.token.clone().cancelled_owned()
+    }
+
+    /// The token, for code that wants one.
+    pub fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+
+    /// Waits for SIGTERM, SIGINT or another's [`trigger`](Self::trigger), and triggers.
+    pub async fn on_signals(&self) -> std::io::Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!(signal = "SIGTERM", "service.stopping"),
+            _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "service.stopping"),
+            () = self.token.cancelled() => {}
+        }
+        self.trigger();
+        Ok(())
+    }
+}
+
+/// Where requests come from.
+#[derive(Debug)]
+pub enum Listener {
+    /// A port.
+    Tcp(TcpListener),
+    /// A socket file.
+    Unix(UnixListener),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Self::Unix(listener)
+    }
+}
+
+trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
+
+impl Listener {
+    async fn accept(&self) -> std::io::Result<(Box<dyn Connection>, IpAddr)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Box::new(stream), address.ip()))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Box::new(stream), IpAddr::V4(Ipv4Addr::LOCALHOST)))
+            }
+        }
+    }
+}
+
+/// Serves HTTP/1.1 until `shutdown`, then lets requests end for up to `grace` (at most [`DRAIN`]).
+pub async fn serve(
+    listener: impl Into<Listener>,
+    router: Router,
+    shutdown: Shutdown,
+    grace: Duration,
+) -> std::io::Result<()> {
+    let listener = listener.into();
+    let graceful = GracefulShutdown::new();
+    let tasks = TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let next = async {
+            let slot = slots.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+            Ok::<_, std::io::Error>((slot, listener.accept().await?))
+        };
+        let accepted = tokio::select! {
+            () = shutdown.token.cancelled() => break,
+            accepted = next => accepted,
+        };
+        match accepted {
+            Ok((slot, (stream, peer))) => {
+                connection(stream, peer, &router, (&graceful, &tasks), slot);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "http.accept.failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener); // new connections are refused from here on
+    drain(graceful, tasks, grace.min(DRAIN)).await;
+    Ok(())
+}
+
+fn connection(
+    stream: Box<dyn Connection>,
+    peer: IpAddr,
+    router: &Router,
+    (graceful, tasks): (&GracefulShutdown, &TaskTracker),
+    slot: OwnedSemaphorePermit,
+) {
+    let router = router.clone();
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(PeerAddress(peer));
+        let answer = router.clone().oneshot(request);
+        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let watched = graceful.watch(connection);
+    tasks.spawn(async move {
+        // A client that hangs up or talks nonsense is its own affair.
+        if let Err(error) = watched.await {
+            tracing::debug!(%error, "http.connection.ended");
+        }
+        drop(slot);
+    });
+}
+
+async fn drain(graceful: GracefulShutdown, tasks: TaskTracker, grace: Duration) {
+    tasks.close();
+    let ended = async {
+        graceful.shutdown().await;
+        tasks.wait().await;
+    };
+    if tokio::time::timeout(grace, ended).await.is_err() {
+        tracing::warn!(open = tasks.len(), "http.drain.overdue");
+    }
+}

@@ -1,0 +1,138 @@
+//! Server-sent events as the published SDKs parse them: an explicit name, one `data:` line, ASCII only
+//! (their line splitter breaks at U+2028 and its like), silence only for seconds.
+
+use std::convert::Infallible;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use http::{HeaderValue, header};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{CompactFormatter, Formatter};
+
+/// Silence is broken by a comment after this long.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+
+/// One event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its name. Clients take names that they do not know for errors, so never invent one.
+    pub name: &'static str,
+    /// Its content.
+    pub data: Value,
+}
+
+impl Event {
+    /// An event.
+    pub fn new(name: &'static str, data: Value) -> Self {
+        Self { name, data }
+    }
+
+    /// Its frame.
+    pub fn to_bytes(&self) -> Bytes {
+        frame(self.name, &self.data)
+    }
+}
+
+/// `event: name`, `data: json` on one line, an empty line.
+pub fn frame(name: &str, data: &Value) -> Bytes {
+    format!("event: {name}\ndata: {}\n\n", ascii_json(data)).into()
+}
+
+/// JSON on one line in which everything beyond ASCII is escaped.
+pub fn ascii_json(data: &Value) -> String {
+    let mut out = Vec::with_capacity(64);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, AsciiFormatter);
+    // Writing a `Value` to memory cannot fail; an empty object is still a frame that clients read.
+    if data.serialize(&mut serializer).is_err() {
+        return "{}".to_owned();
+    }
+    String::from_utf8(out).unwrap_or_else(|_| "{}".to_owned())
+}
+
+struct AsciiFormatter;
+
+impl Formatter for AsciiFormatter {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.is_ascii() {
+            return CompactFormatter.write_string_fragment(out, fragment);
+        }
+        let mut units = [0_u16; 2];
+        for character in fragment.chars() {
+            if character.is_ascii() {
+                out.write_all(&[character as u8])?;
+                continue;
+            }
+            for unit in character.encode_utf16(&mut units) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An answer that streams `events`, with comments while nothing happens. When the client goes away
+/// the stream is dropped, which cancels what feeds it.
+pub fn response(events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    response_of_frames(events.map(|event| event.to_bytes()))
+}
+
+/// Like [`response`], for frames that were made before.
+pub fn response_of_frames(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let mut answer = Response::new(Body::from_stream(kept_alive(frames).map(Ok::<_, Infallible>)));
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
+    answer
+}
+
+fn kept_alive(frames: impl Stream<Item = Bytes> + Send + 'static) -> impl Stream<Item = Bytes> + Send {
+    async_stream::stream! {
+        let mut frames = std::pin::pin!(frames);
+        loop {
+            match tokio::time::timeout(KEEP_ALIVE, frames.next()).await {
+                Ok(Some(frame)) => yield frame,
+                Ok(None) => break,
+                Err(_) => yield COMMENT,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_frame_is_two_ascii_lines_and_says_the_same() {
+        let data = json!({"content": "a\u{2028}b\u{85}\n\"ü\" 😀 \\"});
+        let frame = frame("token", &data);
+        let text = std::str::from_utf8(&frame).unwrap();
+        assert!(text.is_ascii());
+        let lines: Vec<&str> = text.split('\n').collect();
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[0], "event: token");
+        assert_eq!(serde_json::from_str::<Value>(lines[1].strip_prefix("data: ").unwrap()).unwrap(), data);
+        assert!(lines[1].contains("\\ud83d\\ude00"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_broken_by_comments() {
+        let slow = futures::stream::once(async {
+            tokio::time::sleep(KEEP_ALIVE * 2 + Duration::from_secs(1)).await;
+            Bytes::from_static(b"x")
+        });
+        let all: Vec<Bytes> = kept_alive(slow).collect().await;
+        assert_eq!(all, vec![COMMENT, COMMENT, Bytes::from_static(b"x")]);
+    }
+}

@@ -1,0 +1,104 @@
+//! The layers that every service has around its routes.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use syfthub_config::Settings;
+use syfthub_domain::{Error, ErrorCode};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::access_log::{self, AccessLog};
+use crate::client_ip::{self, TrustedProxies};
+use crate::error::ApiError;
+use crate::{correlation, cors, fallback, measure};
+
+/// Time until the head of an answer; streams may go on longer.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What a service's layers need to know.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// Networks whose `X-Real-IP` is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Origins that browsers may call from.
+    pub cors_origins: Vec<String>,
+    /// Which bodies are logged.
+    pub access_log: AccessLog,
+    /// Largest request body, in bytes.
+    pub body_limit: usize,
+    /// Time until the head of an answer.
+    pub request_timeout: Duration,
+}
+
+impl Stack {
+    /// From the settings.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            trusted_proxies: TrustedProxies::new(&settings.http.trusted_proxies),
+            cors_origins: settings.public.cors_origins.clone(),
+            access_log: AccessLog {
+                request_body: settings.log.request_body,
+                response_body: settings.log.response_body,
+            },
+            body_limit: settings.http.body_limit,
+            request_timeout: REQUEST_TIMEOUT,
+        }
+    }
+
+    /// The same with another limit until the head of an answer.
+    #[must_use]
+    pub fn with_request_timeout(mut self, limit: Duration) -> Self {
+        self.request_timeout = limit;
+        self
+    }
+
+    /// The same with another largest body.
+    #[must_use]
+    pub fn with_body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// The same with other origins.
+    #[must_use]
+    pub fn with_cors_origins(mut self, origins: &[String]) -> Self {
+        self.cors_origins = origins.to_vec();
+        self
+    }
+
+    /// Wraps all routes of a service: JSON answers for unknown paths, then (from the inside) time limit,
+    /// body limit, panics, metrics, access log, client address, CORS, correlation.
+    pub fn wrap(&self, router: Router) -> Router {
+        fallback::with_json_fallbacks(router)
+            .layer(from_fn_with_state(self.request_timeout, time_limit))
+            .layer(DefaultBodyLimit::max(self.body_limit))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn(measure::layer))
+            .layer(from_fn_with_state(self.access_log, access_log::layer))
+            .layer(from_fn_with_state(self.trusted_proxies.clone(), client_ip::layer))
+            .layer(cors::layer(&self.cors_origins))
+            .layer(from_fn(correlation::layer))
+    }
+}
+
+async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(limit, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        let text = "The server did not finish this request in time; try again";
+        ApiError::from(Error::new(ErrorCode::UpstreamTimeout, text)).into_response()
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that CatchPanicLayer asks for")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<&'static str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without text".to_owned());
+    ApiError::from(Error::internal(format!("panic in a handler: {text}"))).into_response()
+}
