@@ -12,6 +12,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+/// One open connection.
+pub(crate) type Sender = SendRequest<Full<Bytes>>;
+
 /// One request that is sent again and again.
 #[derive(Debug, Clone)]
 pub(crate) struct Shot {
@@ -110,7 +113,7 @@ async fn drive(
 
 /// Opens one connection; its driver ends when the sender is dropped.
 #[expect(clippy::disallowed_methods, reason = "the connection's driver ends with its sender")]
-pub(crate) async fn connect(addr: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+pub(crate) async fn connect(addr: SocketAddr) -> anyhow::Result<Sender> {
     let stream = TcpStream::connect(addr).await.with_context(|| format!("connect to {addr}"))?;
     stream.set_nodelay(true)?;
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -119,7 +122,7 @@ pub(crate) async fn connect(addr: SocketAddr) -> anyhow::Result<SendRequest<Full
 }
 
 /// Sends one request and reads the whole answer.
-pub(crate) async fn send(sender: &mut SendRequest<Full<Bytes>>, shot: &Shot) -> anyhow::Result<Bytes> {
+pub(crate) async fn send(sender: &mut Sender, shot: &Shot) -> anyhow::Result<Bytes> {
     let (status, body) = exchange(sender, shot, None).await?;
     anyhow::ensure!(
         status == StatusCode::OK,
@@ -132,7 +135,7 @@ pub(crate) async fn send(sender: &mut SendRequest<Full<Bytes>>, shot: &Shot) -> 
 
 /// Sends one request with an optional bearer token and returns status and body.
 pub(crate) async fn exchange(
-    sender: &mut SendRequest<Full<Bytes>>,
+    sender: &mut Sender,
     shot: &Shot,
     bearer: Option<&str>,
 ) -> anyhow::Result<(StatusCode, Bytes)> {

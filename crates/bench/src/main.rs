@@ -9,6 +9,7 @@ mod load;
 mod process;
 mod report;
 mod seed;
+mod soak;
 mod stubs;
 
 use std::path::PathBuf;
@@ -39,9 +40,16 @@ struct Cli {
     command: Option<Internal>,
 }
 
-/// Started by the harness itself, so that what is compared runs in a process of its own too.
+/// Other things than measuring; the hidden ones are started by the harness itself, so that what is
+/// compared runs in a process of its own too.
 #[derive(Debug, Subcommand)]
 enum Internal {
+    /// Kill a hub again and again under writes and check that nothing is lost.
+    Soak {
+        /// How long.
+        #[arg(long, default_value = "10")]
+        minutes: u64,
+    },
     /// The bare handlers.
     #[command(hide = true)]
     Bare {
@@ -59,21 +67,28 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match cli.command {
-            Some(Internal::Bare { database }) => bare::serve(database.as_deref()).await,
+            Some(Internal::Bare { ref database }) => bare::serve(database.as_deref()).await,
             Some(Internal::Stubs) => stubs::serve().await,
+            Some(Internal::Soak { minutes }) => {
+                soak::run(&plan(&cli)?, Duration::from_secs(60 * minutes)).await
+            }
             None => measure(&cli).await,
         }
     })
 }
 
-async fn measure(cli: &Cli) -> anyhow::Result<()> {
+fn plan(cli: &Cli) -> anyhow::Result<cases::Plan> {
     let hub = cli.binaries.join("syfthub");
     anyhow::ensure!(hub.is_file(), "{} is not built: run `cargo xtask bench`", hub.display());
-    let plan = cases::Plan {
+    Ok(cases::Plan {
         binaries: cli.binaries.canonicalize().context("the folder of binaries")?,
         seconds: Duration::from_secs(cli.seconds),
         connections: cli.connections,
-    };
+    })
+}
+
+async fn measure(cli: &Cli) -> anyhow::Result<()> {
+    let plan = plan(cli)?;
     let mut report = Report::default();
     for (name, run) in cases::all() {
         if cli.only.is_empty() || cli.only.iter().any(|only| only == name) {
