@@ -10,6 +10,7 @@ use syfthub_domain::{Error, Result, Role, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::crypto::install_crypto;
+pub use crate::hub_claims::{AccessClaims, RefreshClaims, TokenKind};
 
 /// Longest token that is looked at. Ours have about 400 characters.
 const MAX_LENGTH: usize = 4096;
@@ -46,62 +47,6 @@ pub struct Minted {
     pub fam: String,
     /// When it ends.
     pub expires_at: Timestamp,
-}
-
-/// What an access token says. Times are seconds since the Unix epoch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessClaims {
-    /// User id as decimal text.
-    pub sub: String,
-    /// Name at the time of minting.
-    pub username: String,
-    /// Role at the time of minting.
-    pub role: Role,
-    /// End of life.
-    pub exp: i64,
-    /// Time of minting.
-    pub iat: i64,
-    /// Unique id, by which one token is revoked.
-    pub jti: String,
-    /// Always `access`.
-    #[serde(rename = "type")]
-    pub kind: TokenKind,
-    /// The user's token epoch at the time of minting.
-    pub epoch: i64,
-    /// The refresh family that logout revokes with this token.
-    pub fam: String,
-}
-
-/// What a refresh token says. Times are seconds since the Unix epoch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefreshClaims {
-    /// User id as decimal text.
-    pub sub: String,
-    /// Name at the time of minting.
-    pub username: String,
-    /// End of life.
-    pub exp: i64,
-    /// Time of minting.
-    pub iat: i64,
-    /// Unique id, consumed when the token is exchanged.
-    pub jti: String,
-    /// Always `refresh`.
-    #[serde(rename = "type")]
-    pub kind: TokenKind,
-    /// The user's token epoch at the time of minting.
-    pub epoch: i64,
-    /// Family: all tokens that descend from one login.
-    pub fam: String,
-}
-
-/// What a hub token may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenKind {
-    /// Calls the API.
-    Access,
-    /// Is exchanged for a new pair.
-    Refresh,
 }
 
 /// Why a hub token is not good. Clients are told only [`Error::unauthenticated`]'s one text.
@@ -150,20 +95,6 @@ impl Claims for RefreshClaims {
     }
     fn sub(&self) -> &str {
         &self.sub
-    }
-}
-
-impl AccessClaims {
-    /// The user that the token speaks for. `verify_access` has checked that it is a number.
-    pub fn user_id(&self) -> UserId {
-        UserId(self.sub.parse().unwrap_or(0))
-    }
-}
-
-impl RefreshClaims {
-    /// The user that the token speaks for. `verify_refresh` has checked that it is a number.
-    pub fn user_id(&self) -> UserId {
-        UserId(self.sub.parse().unwrap_or(0))
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod access_token;
 mod crypto;
+mod hub_claims;
 pub mod hub_tokens;
 pub mod jws;
 pub mod keys;
