@@ -192,7 +192,7 @@ impl<'f> Field<'f, String> {
         self.convert(|text| Ok(text.trim().to_owned()))
     }
 
-    /// Reads a checked name of the domain, for example `.name(Slug::new)`.
+    /// Reads a checked name of the domain, for example `.name(Slug::parse)`.
     pub fn name<N>(self, parse: impl FnOnce(&str) -> Result<N, InvalidName>) -> Field<'f, N> {
         self.convert(|text| parse(&text).map_err(|why| (why.kind, why.message)))
     }
