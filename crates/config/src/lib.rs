@@ -1,22 +1,34 @@
 //! Settings: loading, validation, description, and generation of .env.example and docs/CONFIG.md.
 //!
 //! [`load`] turns an [`Input`] into [`Settings`] for one [`Role`], or reports all [`Problems`] at once.
+//! [`TABLE`] describes every setting; loading and all documents follow it.
 
+mod dotenv;
 mod for_tests;
+mod generated;
 mod input;
 mod load;
+mod reader;
+mod render;
 mod secret;
 mod service_settings;
 mod settings;
+mod sources;
+mod table;
+mod urls;
 
 pub use input::Input;
 pub use load::{GeneratedSecret, Loaded, Problem, Problems, load};
+pub use reader::Effective;
+pub use render::{render_config_md, render_env_example};
 pub use secret::Secret;
 pub use service_settings::{Aggregator, Argon2Params, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule};
 pub use settings::{
     Database, DatabaseUrl, Egress, EgressAllow, EncryptionKey, Environment, Http, Log, LogFormat, LogLevel,
     MetricsListen, Otlp, PublicUrls, Redis, RefreshRotation, Role, RsaKeys, Secrets, Settings, Tokens,
 };
+pub use sources::Origin;
+pub use table::{Kind, Section, SettingDoc, TABLE, WITHOUT_EFFECT};
 
 /// Largest request body in bytes unless `MAX_BODY_BYTES` says otherwise.
 pub const DEFAULT_BODY_LIMIT: usize = 10 * 1024 * 1024;

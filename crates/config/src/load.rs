@@ -1,9 +1,17 @@
-//! Loading.
+//! Loading: from the sources to checked settings, with all faults reported at once.
+
+mod addresses;
+mod features;
+mod secrets;
+mod storage;
 
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::{Input, Role, Settings};
+use crate::reader::{Effective, Reader};
+use crate::settings::{Log, LogFormat, LogLevel, MetricsListen, Otlp};
+use crate::sources::Sources;
+use crate::{DEFAULT_BODY_LIMIT, Environment, Http, Input, Role, Settings, table};
 
 /// Something wrong with a setting. Never contains the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +32,7 @@ impl fmt::Display for Problems {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{}: {}", problem.setting, problem.message)?;
+            write!(f, "{} {}", problem.setting, problem.message)?;
         }
         Ok(())
     }
@@ -52,9 +60,133 @@ pub struct Loaded {
     pub generated: Vec<GeneratedSecret>,
     /// Things an operator should know.
     pub warnings: Vec<String>,
+    /// Every value in force with its origin, secrets masked, in the order of the table.
+    pub effective: Vec<Effective>,
 }
 
-/// Loads the settings of one process.
-pub fn load(_role: Role, _input: &Input) -> Result<Loaded, Problems> {
-    unreachable!("being written")
+/// Loads the settings of one process. Unless `input.dry_run` is set it may create the data directory and
+/// a generated secret in it; it opens nothing else.
+pub fn load(role: Role, input: &Input) -> Result<Loaded, Problems> {
+    let mut problems = Vec::new();
+    let sources = Sources::collect(input, &mut problems);
+    let mut reader = Reader { role, sources, problems, warnings: Vec::new(), effective: Vec::new() };
+    let mut generated = Vec::new();
+    let settings = read_all(&mut reader, input.dry_run, &mut generated);
+    for (name, reason) in table::WITHOUT_EFFECT {
+        if reader.sources.is_set(name) {
+            reader.warnings.push(format!("{name} has no effect: {reason}"));
+        }
+    }
+    if !reader.problems.is_empty() {
+        return Err(Problems(reader.problems));
+    }
+    let order = |name: &str| table::TABLE.iter().position(|setting| setting.name == name);
+    reader.effective.sort_by_key(|value| order(value.name));
+    Ok(Loaded { settings, role, generated, warnings: reader.warnings, effective: reader.effective })
 }
+
+fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSecret>) -> Settings {
+    let environment = match reader.choice("ENVIRONMENT", "development") {
+        "production" | "staging" => Environment::Production,
+        "test" => Environment::Test,
+        _ => Environment::Development,
+    };
+    let show_path = |path: &PathBuf| path.display().to_string();
+    let data_dir = reader.value(
+        "SYFTHUB_DATA_DIR",
+        PathBuf::from("./data"),
+        |_, text| Some(PathBuf::from(text)),
+        show_path,
+    );
+    let http = read_http(reader);
+    let public = addresses::public(reader, environment, &http);
+    let metrics_listen = metrics_listen(reader);
+    let database = storage::database(reader, environment, &data_dir);
+    let redis = storage::redis(reader, environment);
+    let egress = addresses::egress(reader, environment, &http, metrics_listen, &database, redis.as_ref());
+    let aggregator = features::aggregator(reader, environment, &http);
+    let mcp = features::mcp(reader, environment, &public, &aggregator);
+    Settings {
+        environment,
+        secrets: secrets::master(reader, &data_dir, dry_run, generated),
+        rsa: secrets::rsa(reader),
+        tokens: features::tokens(reader, &public),
+        log: log(reader, aggregator.debug),
+        otlp: Otlp {
+            endpoint: reader.url("OTEL_EXPORTER_OTLP_ENDPOINT").map(|url| crate::reader::trimmed(&url)),
+        },
+        rate_limits: features::rate_limits(reader),
+        passwords: features::passwords(reader),
+        health_check: features::health_check(reader),
+        grpc: features::grpc(reader, &http, &aggregator, &mcp),
+        demo: reader.flag("SYFTHUB_DEMO", true)
+            && reader.role == Role::AllInOne
+            && environment == Environment::Development,
+        data_dir,
+        http,
+        public,
+        database,
+        redis,
+        metrics_listen,
+        egress,
+        aggregator,
+        mcp,
+    }
+}
+
+fn read_http(reader: &mut Reader) -> Http {
+    let open = reader.role.is_service();
+    let default_host = if open { std::net::Ipv4Addr::UNSPECIFIED } else { std::net::Ipv4Addr::LOCALHOST };
+    let mut host = reader.host("HOST", default_host.into());
+    let port = match reader.role {
+        Role::AllInOne => reader.port("PORT", 8080),
+        Role::Backend => reader.port("PORT", 8000),
+        Role::Aggregator => {
+            host = reader.host("AGGREGATOR_HOST", host);
+            reader.port("AGGREGATOR_PORT", 8001)
+        }
+        Role::Mcp => reader.port("MCP_PORT", 8002),
+    };
+    let default_limit = u32::try_from(DEFAULT_BODY_LIMIT).unwrap_or(u32::MAX);
+    let body_limit = reader.integer("MAX_BODY_BYTES", default_limit);
+    Http {
+        host,
+        port,
+        trusted_proxies: addresses::trusted_proxies(reader),
+        body_limit: usize::try_from(body_limit).unwrap_or(usize::MAX),
+        shutdown_grace: reader.seconds("SHUTDOWN_GRACE_SECONDS", 30),
+    }
+}
+
+fn metrics_listen(reader: &mut Reader) -> MetricsListen {
+    let default = (!reader.role.is_service()).then(|| std::net::SocketAddr::from(([127, 0, 0, 1], 9464)));
+    let show = |listen: &MetricsListen| listen.0.map_or("off".to_owned(), |at| at.to_string());
+    reader.value(
+        "METRICS_LISTEN",
+        MetricsListen(default),
+        |_, text| crate::reader::parse_listener(text),
+        show,
+    )
+}
+
+fn log(reader: &mut Reader, debug: bool) -> Log {
+    let mut level = reader.level("LOG_LEVEL", LogLevel::Info);
+    let mut format = reader.choice("LOG_FORMAT", "json");
+    let mut request_body = reader.flag("LOG_REQUEST_BODY", false);
+    if reader.role == Role::Aggregator {
+        let unset = !reader.sources.is_set("LOG_FORMAT");
+        level = reader.level("AGGREGATOR_LOG_LEVEL", level);
+        format = reader.choice("AGGREGATOR_LOG_FORMAT", if debug && unset { "console" } else { format });
+        request_body = reader.flag("AGGREGATOR_LOG_REQUEST_BODY", request_body);
+    }
+    Log {
+        level,
+        format: if format == "console" { LogFormat::Console } else { LogFormat::Json },
+        request_body,
+        response_body: reader.flag("LOG_RESPONSE_BODY", false),
+        dir: reader.path("LOG_DIR"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
