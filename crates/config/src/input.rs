@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::Problem;
+use crate::{Problem, Problems};
 
 /// A settings file larger than this is not one.
 const LARGEST_FILE: u64 = 1024 * 1024;
@@ -23,23 +23,18 @@ pub struct Input {
     pub file: Option<PathBuf>,
     /// Load without writing anything: a secret that would be generated is only made up for this run.
     pub dry_run: bool,
-    /// Faults met while the input was collected; [`crate::load`] reports them with all others.
-    pub faults: Vec<Problem>,
 }
 
 impl Input {
     /// Reads the process environment and the `.env` file in the working directory. This is the only
     /// place of the product that reads the environment.
-    pub fn from_process() -> Self {
+    pub fn from_process() -> Result<Self, Problems> {
         let env = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .collect();
-        let mut input = Self { env, ..Self::default() };
-        match read_text(Path::new(".env")) {
-            Ok(text) => input.dotenv = text,
-            Err(message) => input.faults.push(Problem { setting: ".env".to_owned(), message }),
-        }
-        input
+        let dotenv = read_text(Path::new(".env"))
+            .map_err(|message| Problems(vec![Problem { setting: ".env".to_owned(), message }]))?;
+        Ok(Self { env, dotenv, ..Self::default() })
     }
 
     /// Builds an input from an environment only.

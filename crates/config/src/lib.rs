@@ -20,7 +20,7 @@ mod urls;
 pub use input::Input;
 pub use load::{GeneratedSecret, Loaded, Problem, Problems, load};
 pub use reader::Effective;
-pub use render::{render_config_md, render_env_example};
+pub use render::{database_url_clean, effective, render_config_md, render_env_example};
 pub use secret::Secret;
 pub use service_settings::{Aggregator, Argon2Params, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule};
 pub use settings::{

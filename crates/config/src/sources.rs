@@ -61,7 +61,6 @@ pub(crate) struct Sources {
 impl Sources {
     /// Collects the sources; faults of `.env` and of the file go to `problems`.
     pub(crate) fn collect(input: &Input, problems: &mut Vec<Problem>) -> Self {
-        problems.extend(input.faults.iter().cloned());
         let upper = |name: &str| name.to_ascii_uppercase();
         let overrides = input.overrides.iter().map(|(name, value)| (upper(name), value.clone())).collect();
         let env: BTreeMap<String, String> = env_layer(&input.env);

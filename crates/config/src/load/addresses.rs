@@ -85,42 +85,6 @@ fn listener_url(role: Role, http: &Http) -> Url {
     Url::parse(&format!("http://{host}:{}", http.port)).unwrap_or_else(|_| fallback())
 }
 
-impl crate::Settings {
-    /// Tells the settings which address the hub really listens on, for port 0. When the public address only
-    /// follows from the listener, everything derived from it follows.
-    pub fn listening_at(&mut self, address: std::net::SocketAddr) {
-        let old = self.public.origin().to_owned();
-        self.http.host = address.ip();
-        self.http.port = address.port();
-        if !self.public.from_listener {
-            return;
-        }
-        let url = listener_url(Role::AllInOne, &self.http);
-        let new = trimmed(&url);
-        let move_text = |text: &mut String| {
-            if let Some(path) =
-                text.strip_prefix(&old).filter(|rest| rest.is_empty() || rest.starts_with('/'))
-            {
-                *text = format!("{new}{path}");
-            }
-        };
-        let public = &mut self.public;
-        [&mut public.api_base, &mut public.oauth_issuer, &mut public.frontend]
-            .into_iter()
-            .for_each(move_text);
-        public.cors_origins.iter_mut().for_each(move_text);
-        [&mut self.tokens.issuer, &mut self.mcp.oauth_issuer, &mut self.mcp.api_base_url]
-            .into_iter()
-            .for_each(move_text);
-        self.mcp.allowed_origins.iter_mut().for_each(move_text);
-        self.mcp.public_url = url.clone();
-        self.public.public = url;
-        if !self.egress.internal_ports.contains(&address.port()) {
-            self.egress.internal_ports.push(address.port());
-        }
-    }
-}
-
 fn is_safe_issuer(issuer: &str) -> bool {
     // Plain HTTP is safe on this machine only, where a production stack is tried out.
     let local = |url: &Url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));

@@ -249,15 +249,18 @@ fn loopback_services_are_like_a_local_hub() {
 }
 
 #[test]
-fn a_chosen_port_moves_the_derived_addresses() {
-    let mut settings = load(Role::AllInOne, &input(&[("PORT", "0")])).unwrap().settings;
-    settings.listening_at("127.0.0.1:4711".parse().unwrap());
-    assert_eq!(settings.public.origin(), "http://localhost:4711");
-    assert_eq!(settings.mcp.api_base_url, "http://localhost:4711/mcp");
-    assert_eq!(settings.tokens.issuer, "http://localhost:4711");
-    assert_eq!(settings.public.cors_origins[0], "http://localhost:4711");
-    let mut fixed = load(Role::AllInOne, &input(&[("DOMAIN", "hub.example.com")])).unwrap().settings;
-    fixed.listening_at("127.0.0.1:4711".parse().unwrap());
-    assert_eq!(fixed.public.origin(), "https://hub.example.com");
-    assert_eq!(fixed.http.port, 4711);
+fn the_listing_is_masked_and_the_tools_get_a_clean_address() {
+    let pairs = [("DATABASE_URL", "postgres://u:hunter2@h:5432/d?pool_size=5"), ("SECRET_KEY", KEY)];
+    let loaded = load(Role::AllInOne, &input(&pairs)).unwrap();
+    let listing = crate::effective(&loaded);
+    assert!(
+        listing.contains("DATABASE_URL") && listing.contains("postgresql://u:********@h:5432/d"),
+        "{listing}"
+    );
+    assert!(!listing.contains("hunter2") && !listing.contains(KEY));
+    assert!(
+        listing.lines().any(|line| line.starts_with("SECRET_KEY ") && line.ends_with("environment")),
+        "{listing}"
+    );
+    assert_eq!(crate::database_url_clean(&loaded.settings), "postgresql://u:hunter2@h:5432/d");
 }
