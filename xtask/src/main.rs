@@ -1,2 +1,93 @@
-//! The commands behind the Makefile.
-fn main() {}
+#![doc = include_str!("../README.md")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
+
+mod bench;
+mod check;
+#[cfg(test)]
+mod compose_tests;
+mod counts;
+mod databases;
+mod docs;
+mod guard;
+mod http;
+mod migration;
+mod nginx;
+mod process;
+mod provision;
+mod run;
+mod source;
+mod stack;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The commands behind the Makefile.
+#[derive(Parser)]
+#[command(name = "xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the hub and become `syfthub serve`.
+    Run {
+        /// Handed to `syfthub serve`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Run every test; the last line is the count.
+    Test {
+        /// Only these parts, separated by commas; all of them when not given.
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<test::Part>,
+    },
+    /// Format, lints, guards, generated files, links, nginx and compose files.
+    Check,
+    /// Write the files that follow from the source.
+    Gen,
+    /// Only the guards.
+    Guard,
+    /// The three services behind nginx, on loopback.
+    Stack {
+        /// Port of the proxy.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
+    /// An empty migration for both databases.
+    Migration {
+        /// What it changes, in lower_case_words.
+        name: String,
+    },
+    /// Measure the hub.
+    Bench {
+        /// Handed to the bench.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run { arguments } => run::run(&arguments).map(|()| true),
+        Command::Test { only } => test::run(&only),
+        Command::Check => check::run(),
+        Command::Gen => check::generate().map(|()| true),
+        Command::Guard => guard::run().map(|counts| counts.failed == 0),
+        Command::Stack { port } => stack::run(port).map(|()| true),
+        Command::Migration { name } => migration::create(&name).map(|()| true),
+        Command::Bench { arguments } => bench::run(&arguments).map(|()| true),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
