@@ -55,7 +55,7 @@ impl Guard {
         self.handle.clone()
     }
 
-    /// Writes out what is pending. Waits for the trace collector, at most a few seconds.
+    /// Writes out what is pending. Blocks until the trace collector answers, at most about ten seconds.
     pub fn flush(&self) {
         let _ = io::stdout().flush();
         if let Some(provider) = &self.provider {
