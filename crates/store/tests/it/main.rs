@@ -1,0 +1,39 @@
+//! The contract of the store: every public function, on SQLite and on PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a failing test should panic")]
+
+mod access_tokens;
+mod connection;
+mod endpoints;
+mod fixture;
+mod keys;
+mod listings;
+mod refresh;
+mod schema;
+mod search;
+mod settings;
+mod users;
+
+/// Makes two tests of each case, one per database. A case gets a migrated, empty database.
+macro_rules! contract {
+    ($(async fn $name:ident($db:ident: Db) $body:block)+) => {
+        $(mod $name {
+            use super::*;
+
+            async fn case($db: syfthub_store::Db) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                let test = crate::fixture::TestDb::sqlite().await;
+                case(test.db.clone()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                let test = crate::fixture::TestDb::postgres().await;
+                case(test.db.clone()).await;
+            }
+        })+
+    };
+}
+
+pub(crate) use contract;
