@@ -11,7 +11,7 @@ use syfthub_config::{Database, DatabaseUrl};
 
 use crate::{Db, Error, Result};
 
-/// How long SQLite waits for another process that holds the file, for example a backup.
+/// How long SQLite waits at most for another process that holds the file, for example a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements above this are logged as slow.
 const SLOW: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ async fn open_sqlite(path: &Path, settings: &Database) -> Result<Db> {
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_TIMEOUT)
+            .busy_timeout(BUSY_TIMEOUT.min(settings.pool_timeout))
             .foreign_keys(true),
         settings.echo,
     );

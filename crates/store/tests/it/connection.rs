@@ -38,6 +38,26 @@ async fn a_second_writer_on_sqlite_is_told_that_the_database_is_busy() {
     db.begin().await.unwrap().commit().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_file_that_another_process_writes_to_is_busy_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = sqlite_settings(folder.path());
+    let other = Db::connect(&config).await.unwrap();
+    other.migrate().await.unwrap();
+    config.pool_timeout = Duration::from_millis(50);
+    let db = Db::connect(&config).await.unwrap();
+    let mut held = other.begin().await.unwrap();
+    settings::put(&mut held, "k", "theirs", at(1)).await.unwrap();
+    let error = db.begin().await.unwrap_err();
+    assert!(matches!(error, Error::Locked(_)), "{error:?}");
+    assert_eq!(settings::get(&db, "k").await.unwrap(), None, "reading goes on meanwhile");
+    held.commit().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    settings::put(&mut tx, "k", "ours", at(2)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(settings::get(&other, "k").await.unwrap().as_deref(), Some("ours"));
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn the_sqlite_file_is_its_owners_alone_and_its_folder_is_made() {
