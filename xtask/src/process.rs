@@ -87,6 +87,8 @@ impl Service {
         let _gone = kill_process(pid, signal);
         while start.elapsed() < GRACE {
             if let Some(status) = self.ended() {
+                // What it started and did not take along.
+                let _gone = kill_process_group(pid, Signal::KILL);
                 return (start.elapsed(), Some(status));
             }
             thread::sleep(LOOK_AGAIN);

@@ -1,6 +1,7 @@
 //! Shell blocks of the documentation. Each says in its info string what it is:
 //!
 //! * ` ```sh test `: run, in order, in a copy of the repository's root with a hub of its own;
+//! * ` ```sh test stays `: the same, but the program stays until the end, and publishes something;
 //! * ` ```sh norun REASON `: not run here, for the reason given (Docker, root, a remote machine).
 
 use std::fs;
@@ -32,13 +33,15 @@ struct Block {
 /// Runs every block that can run. Blocks that say neither what they are nor why they do not run fail.
 pub(crate) fn run() -> Result<Counts> {
     let mut counts = Counts::default();
-    let sandbox = Sandbox::start()?;
+    let mut sandbox = Sandbox::start()?;
     for (file, text) in super::files()? {
         for block in blocks(&text) {
             let place = format!("{}:{}", file.display(), block.line);
             match block.info.split_whitespace().nth(1) {
                 Some("test") => {
-                    let outcome = sandbox.run(&block.script);
+                    let stays = block.info.split_whitespace().nth(2) == Some("stays");
+                    let outcome =
+                        if stays { sandbox.keep(&block.script) } else { sandbox.run(&block.script) };
                     counts.add(outcome.is_ok());
                     match outcome {
                         Ok(()) => println!("docs: {place} ... ok"),
@@ -89,7 +92,8 @@ fn blocks(text: &str) -> Vec<Block> {
 /// A folder that looks like the repository's root, and a hub that runs on it.
 struct Sandbox {
     address: String,
-    // The hub ends before its folder goes.
+    // What stays ends before the hub, the hub before its folder goes.
+    staying: Vec<Service>,
     _hub: Service,
     folder: TempDir,
 }
@@ -110,7 +114,27 @@ impl Sandbox {
             answer.is_ok_and(|answer| answer.status == 200 && answer.body.contains("syfthub-docs"))
         };
         hub.wait_until(Duration::from_mins(2), listed).context("the hub for the documentation")?;
-        Ok(Self { address, _hub: hub, folder })
+        Ok(Self { address, staying: Vec::new(), _hub: hub, folder })
+    }
+
+    /// Starts what stays and waits until the hub lists more than before.
+    fn keep(&mut self, script: &str) -> Result<()> {
+        let before = self.listed()?;
+        let mut shell = Command::new("bash");
+        let script = script.replace(WRITTEN, &self.address);
+        shell.args(["-euo", "pipefail", "-c", &script]).current_dir(self.folder.path());
+        let name = format!("stays-{}", self.staying.len() + 1);
+        let mut service = Service::start(&name, shell, self.folder.path())?;
+        service.wait_until(Duration::from_mins(2), || self.listed().is_ok_and(|now| now > before))?;
+        self.staying.push(service);
+        Ok(())
+    }
+
+    /// How many public endpoints there are.
+    fn listed(&self) -> Result<usize> {
+        let answer =
+            Request::new("GET", "/api/v1/endpoints/public?limit=100").send(&self.address)?.expect(200)?;
+        Ok(answer.json()?.as_array().map_or(0, Vec::len))
     }
 
     fn run(&self, script: &str) -> Result<()> {

@@ -2,28 +2,53 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use anyhow::Result;
 
 use super::Repository;
+use crate::workspace;
 
 /// One TLS and one crypto library: aws-lc-rs through rustls.
 const BANNED: &[&str] = &["ring", "openssl-sys", "native-tls"];
 /// Types of these cross crate borders, so two majors would not fit together.
 const SINGLE: &[&str] = &["axum", "tonic", "hyper", "prost", "http"];
 
-/// The packages that are part of the build (the metadata lists optional ones too).
-fn built(metadata: &Value) -> Vec<&Value> {
-    let nodes = metadata["resolve"]["nodes"].as_array().into_iter().flatten();
-    let ids: BTreeSet<&str> = nodes.filter_map(|node| node["id"].as_str()).collect();
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    packages.filter(|p| p["id"].as_str().is_some_and(|id| ids.contains(id))).collect()
+/// A package that is part of the build.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Package {
+    name: String,
+    version: String,
+    licence: String,
+    /// Whether it is one of our own, by its path.
+    ours: bool,
+}
+
+/// What Cargo builds for tests and binaries (`cargo metadata` also lists what no feature asks for).
+pub(super) fn built() -> Result<Vec<Package>> {
+    let mut tree = workspace::cargo();
+    tree.args(["tree", "--workspace", "--edges", "normal,build,dev", "--prefix", "none"]);
+    let listing = workspace::read(tree.args(["--format", "{p}|{l}"]))?;
+    let mut packages: Vec<Package> = listing.lines().filter_map(package).collect();
+    packages.sort();
+    packages.dedup();
+    Ok(packages)
+}
+
+/// Reads `name v1.2.3 (path or remark)|LICENCE`.
+fn package(line: &str) -> Option<Package> {
+    let (package, licence) = line.split_once('|')?;
+    let mut words = package.split(' ');
+    Some(Package {
+        name: words.next()?.to_owned(),
+        version: words.next()?.trim_start_matches('v').to_owned(),
+        licence: licence.trim_end_matches(" (*)").to_owned(),
+        ours: words.any(|word| word.starts_with("(/")),
+    })
 }
 
 pub(super) fn check_graph(repository: &Repository) -> Vec<String> {
     let mut versions: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for package in built(&repository.metadata) {
-        let version = package["version"].as_str().unwrap_or_default();
-        versions.entry(package["name"].as_str().unwrap_or_default()).or_default().insert(major(version));
+    for package in &repository.packages {
+        versions.entry(&package.name).or_default().insert(major(&package.version));
     }
     let banned = BANNED
         .iter()
@@ -47,17 +72,12 @@ fn major(version: &str) -> String {
 
 pub(super) fn check_licences(repository: &Repository) -> Vec<String> {
     let allowed = allow_list(repository.text("deny.toml").unwrap_or_default());
-    let mut faults = Vec::new();
-    for package in built(&repository.metadata) {
-        if package["source"].is_null() {
-            continue;
-        }
-        let licence = package["license"].as_str().unwrap_or("none stated");
-        if !permitted(licence, &allowed) {
-            faults.push(format!("{} has licence {licence}", package["name"].as_str().unwrap_or_default()));
-        }
-    }
-    faults
+    repository
+        .packages
+        .iter()
+        .filter(|package| !package.ours && !permitted(&package.licence, &allowed))
+        .map(|package| format!("{} has licence {}", package.name, package.licence))
+        .collect()
 }
 
 /// The strings of `allow = [ … ]` in the `[licenses]` table.
@@ -117,35 +137,30 @@ fn licence(tokens: &[String], at: &mut usize, allowed: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn graph(packages: &[(&str, &str, &str)]) -> Repository {
-        let package = |(name, version, licence): &(&str, &str, &str)| json!({"id": format!("{name}{version}"), "name": name, "version": version, "license": licence, "source": "x"});
-        let node = |(name, version, _): &(&str, &str, &str)| json!({"id": format!("{name}{version}")});
-        let metadata = json!({
-            "packages": packages.iter().map(package).collect::<Vec<_>>(),
-            "resolve": {"nodes": packages.iter().map(node).collect::<Vec<_>>()},
-        });
-        let deny = "[licenses]\nallow = [\n  \"MIT\",\n  \"Apache-2.0\",\n]\n".to_owned();
-        Repository { files: vec![("deny.toml".into(), deny)], metadata }
+    fn graph(lines: &[&str]) -> Repository {
+        let mut repository =
+            Repository::of(&[("deny.toml", "[licenses]\nallow = [\n  \"MIT\",\n  \"Apache-2.0\",\n]\n")]);
+        repository.packages = lines.iter().filter_map(|line| package(line)).collect();
+        repository
     }
 
     #[test]
     fn banned_and_doubled_libraries_are_found() {
-        let bad = graph(&[("ring", "0.17.0", "MIT"), ("axum", "0.7.9", "MIT"), ("axum", "0.8.1", "MIT")]);
+        let bad = graph(&["ring v0.17.0|MIT", "axum v0.7.9|MIT", "axum v0.8.1|MIT (*)"]);
         let faults = check_graph(&bad);
         assert_eq!(faults.len(), 2, "{faults:?}");
-        assert!(check_graph(&graph(&[("http", "1.1.0", "MIT"), ("http", "1.5.0", "MIT")])).is_empty());
+        assert!(check_graph(&graph(&["http v1.1.0|MIT", "http v1.5.0|MIT"])).is_empty());
     }
 
     #[test]
     fn licences_off_the_list_are_found() {
         let bad = graph(&[
-            ("a", "1.0.0", "GPL-3.0"),
-            ("b", "1.0.0", "MIT AND GPL-3.0"),
-            ("c", "1.0.0", "MIT OR GPL-3.0"),
+            "a v1.0.0|GPL-3.0",
+            "b v1.0.0|MIT AND GPL-3.0",
+            "c v1.0.0|MIT OR GPL-3.0",
+            "own v1.0.0 (/here)|none",
         ]);
         assert_eq!(check_licences(&bad), ["a has licence GPL-3.0", "b has licence MIT AND GPL-3.0"]);
     }

@@ -14,8 +14,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
     let below = || [L0, L1, L2].concat();
     Some(match name {
         "proto" | "config" => vec!["domain"],
-        "logging" => vec!["domain", "config"],
-        "cache" | "store" | "auth" => vec!["domain", "config"],
+        "logging" | "cache" | "store" | "auth" => vec!["domain", "config"],
         "egress" => vec!["config", "logging", "domain"],
         "rpc" => vec!["domain", "proto", "config", "logging"],
         "web" => vec!["domain", "auth", "cache", "config", "logging"],
@@ -119,7 +118,7 @@ mod tests {
                 package(to, json!([])),
             ],
         });
-        Repository { files: vec![], metadata }
+        Repository { metadata, ..Repository::of(&[]) }
     }
 
     #[test]

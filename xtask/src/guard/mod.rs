@@ -41,8 +41,10 @@ const GUARDS: &[Guard] = &[
 pub(crate) struct Repository {
     /// Every file that git knows or would add, relative to the root, with its text (text files only).
     pub(crate) files: Vec<(PathBuf, String)>,
-    /// `cargo metadata` of the whole graph on Linux.
+    /// `cargo metadata` of our own crates.
     pub(crate) metadata: serde_json::Value,
+    /// What is built.
+    packages: Vec<dependencies::Package>,
 }
 
 impl Repository {
@@ -53,8 +55,7 @@ impl Repository {
             .filter_map(|path| Some((path.clone(), fs::read_to_string(workspace::root().join(path)).ok()?)))
             .collect();
         let output = workspace::cargo()
-            .args(["metadata", "--format-version", "1"])
-            .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+            .args(["metadata", "--format-version", "1", "--no-deps"])
             .output()
             .context("cargo metadata does not start")?;
         anyhow::ensure!(
@@ -62,7 +63,8 @@ impl Repository {
             "cargo metadata: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        Ok(Self { files, metadata: serde_json::from_slice(&output.stdout)? })
+        let metadata = serde_json::from_slice(&output.stdout)?;
+        Ok(Self { files, metadata, packages: dependencies::built()? })
     }
 
     /// The Rust files of our crates and tools.
@@ -102,6 +104,7 @@ impl Repository {
         Self {
             files: files.iter().map(|(p, t)| (PathBuf::from(p), (*t).to_owned())).collect(),
             metadata: serde_json::Value::Null,
+            packages: Vec::new(),
         }
     }
 }
