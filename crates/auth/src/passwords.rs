@@ -17,6 +17,9 @@ use zeroize::Zeroizing;
 use crate::crypto;
 use crate::pool::{Pool, Shape};
 
+/// A flood of sign-ins must not slow other requests down: hashing takes what they leave over.
+const NICENESS: i32 = 10;
+
 /// Longest password that is looked at, in bytes. Longer ones are refused when they are set.
 pub const MAX_LENGTH: usize = 1024;
 
@@ -35,6 +38,7 @@ impl Passwords {
         let pool = Pool::start(&Shape {
             name: "argon2",
             threads,
+            niceness: NICENESS,
             max_queue,
             busy: "Too many sign-ins at this moment; try again in a few seconds",
             retry_after: Duration::from_secs(2),

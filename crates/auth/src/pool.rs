@@ -26,6 +26,8 @@ pub(crate) struct Shape {
     pub(crate) name: &'static str,
     /// Number of threads; 0 means one per core.
     pub(crate) threads: usize,
+    /// How far the threads step back for others, 0 (not at all) to 19, as for nice(2).
+    pub(crate) niceness: i32,
     /// Waiting jobs beyond those that run.
     pub(crate) max_queue: usize,
     /// Told to the client when the queue is full.
@@ -41,9 +43,13 @@ impl Pool {
         let jobs = Arc::new(Mutex::new(jobs));
         for number in 0..thread_count(shape.threads) {
             let jobs = Arc::clone(&jobs);
+            let niceness = shape.niceness;
             std::thread::Builder::new()
                 .name(format!("{}-{number}", shape.name))
-                .spawn(move || work(&jobs))
+                .spawn(move || {
+                    step_back(niceness);
+                    work(&jobs);
+                })
                 .map_err(Error::internal)?;
         }
         Ok(Self { queue, busy: shape.busy, retry_after: shape.retry_after })
@@ -77,6 +83,15 @@ fn thread_count(wanted: usize) -> usize {
     }
 }
 
+/// On Linux the priority belongs to the thread, so only this one steps back.
+fn step_back(niceness: i32) {
+    if niceness > 0
+        && let Err(error) = rustix::process::nice(niceness)
+    {
+        tracing::debug!(%error, "a worker thread keeps its priority");
+    }
+}
+
 fn work(jobs: &Mutex<Receiver<Job>>) {
     loop {
         // The lock is held while waiting: one idle thread waits for work, the others for the lock.
@@ -97,7 +112,15 @@ mod tests {
 
     fn pool(threads: usize, max_queue: usize) -> Pool {
         let retry_after = Duration::from_secs(2);
-        Pool::start(&Shape { name: "test", threads, max_queue, busy: "busy", retry_after }).unwrap()
+        Pool::start(&Shape { name: "test", threads, niceness: 7, max_queue, busy: "busy", retry_after })
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn threads_step_back_for_others() {
+        let pool = pool(1, 1);
+        let priority = pool.run(|| rustix::process::getpriority_process(None).map_err(Error::internal));
+        assert_eq!(priority.await.unwrap(), 7);
     }
 
     #[tokio::test]
