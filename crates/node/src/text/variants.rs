@@ -1,0 +1,98 @@
+//! British and American spellings, and a few words that people use for the same thing in questions.
+
+/// Words that stand for each other. Kept small on purpose: every set widens what a question finds.
+const SETS: &[&[&str]] = &[
+    &["licence", "license", "copyright"],
+    &["homepage", "website", "url"],
+    &["docs", "documentation"],
+    &["config", "configuration", "configure"],
+    &["repo", "repository"],
+    &["app", "application"],
+    &["db", "database"],
+    &["delete", "remove"],
+    &["author", "maintainer"],
+];
+
+/// Words that are forms of the first word of a set.
+const FORMS: &[(&str, &str)] = &[
+    ("licences", "licence"),
+    ("licenses", "licence"),
+    ("licensed", "licence"),
+    ("licenced", "licence"),
+    ("licensing", "licence"),
+    ("copyrights", "licence"),
+    ("copyrighted", "licence"),
+    ("authors", "author"),
+    ("maintainers", "author"),
+    ("configuring", "config"),
+    ("configured", "config"),
+    ("deleting", "delete"),
+    ("removing", "delete"),
+    ("databases", "db"),
+    ("applications", "app"),
+    ("repositories", "repo"),
+];
+
+/// The word itself, then what counts as the same word.
+pub(crate) fn variants(word: &str) -> Vec<String> {
+    let key = FORMS.iter().find(|(form, _)| *form == word).map_or(word, |(_, key)| *key);
+    let mut found = vec![word.to_owned()];
+    if let Some(set) = SETS.iter().find(|set| set.contains(&key)) {
+        found.extend(set.iter().filter(|other| **other != word).map(|other| (*other).to_owned()));
+    } else if let Some(other) = other_spelling(word) {
+        found.push(other);
+    }
+    found
+}
+
+/// The other side's spelling by the regular rules. A spelling that does not exist matches nothing, so
+/// the rules may be generous; short words are left alone (`four` is not `for`).
+fn other_spelling(word: &str) -> Option<String> {
+    const RULES: &[(&str, &str)] = &[
+        ("isation", "ization"),
+        ("ising", "izing"),
+        ("ised", "ized"),
+        ("ises", "izes"),
+        ("iser", "izer"),
+        ("ise", "ize"),
+        ("yse", "yze"),
+        ("ours", "ors"),
+        ("oured", "ored"),
+        ("ouring", "oring"),
+        ("our", "or"),
+        ("tre", "ter"),
+        ("ogue", "og"),
+        ("ence", "ense"),
+        ("elled", "eled"),
+        ("elling", "eling"),
+    ];
+    if word.len() < 5 || !word.is_ascii() {
+        return None;
+    }
+    RULES.iter().find_map(|(british, american)| {
+        if let Some(head) = word.strip_suffix(british) {
+            return Some(format!("{head}{american}"));
+        }
+        word.strip_suffix(american).map(|head| format!("{head}{british}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_both_sides_are_one_word() {
+        assert_eq!(variants("colour"), ["colour", "color"]);
+        assert_eq!(variants("behavior"), ["behavior", "behaviour"]);
+        assert_eq!(variants("organization"), ["organization", "organisation"]);
+        assert_eq!(variants("four"), ["four"]);
+    }
+
+    #[test]
+    fn a_licence_is_found_under_its_other_names() {
+        assert!(variants("licence").contains(&"copyright".to_owned()));
+        assert_eq!(variants("licensed")[0], "licensed");
+        assert!(variants("licensed").contains(&"license".to_owned()));
+    }
+}
