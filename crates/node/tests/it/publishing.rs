@@ -1,0 +1,102 @@
+//! Publication to the hub.
+
+use serde_json::json;
+use syfthub_config::Secret;
+use syfthub_node::{Node, StartError};
+use syfthub_testing::wait;
+
+use crate::fake_hub::FakeHub;
+use crate::world::{World, config, embedded, extract};
+
+#[tokio::test]
+async fn both_endpoints_are_created_reported_and_withdrawn() {
+    let world = World::start().await;
+    assert_eq!(world.node.paths(), ["ada/my-notes", "ada/extract"]);
+    let address = format!("http://{}", world.node.addr());
+    let source = world.hub.endpoint("my-notes").unwrap();
+    assert_eq!((&source["type"], &source["name"]), (&json!("data_source"), &json!("My notes")));
+    assert_eq!(source["connect"], json!([{"type": "http", "enabled": true, "config": {"url": address}}]));
+    assert_eq!(world.hub.endpoint("extract").unwrap()["type"], "model");
+    wait::until(async || world.hub.state.reports.lock().unwrap().len() >= 3, "three health reports").await;
+    let report = world.hub.last_report().unwrap();
+    assert_eq!((&report["url"], &report["endpoints"][0]["status"]), (&json!(address), &json!("healthy")));
+    world.node.stop().await;
+    assert_eq!(world.hub.last_report().unwrap()["endpoints"][1]["status"], "unhealthy");
+}
+
+#[tokio::test]
+async fn an_existing_endpoint_is_updated_and_its_own_fields_are_kept() {
+    let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
+    let old = json!({"slug": "my-notes", "type": "data_source", "name": "Old", "stars_count": 5});
+    hub.state.endpoints.lock().unwrap().insert("my-notes".to_owned(), old);
+    let mut config = config(&hub, state.path());
+    config.source = Some(embedded());
+    let node = Node::start(config).await.unwrap();
+    node.published().await.unwrap();
+    let now = hub.endpoint("my-notes").unwrap();
+    assert_eq!((&now["name"], &now["stars_count"]), (&json!("My notes"), &json!(5)));
+}
+
+#[tokio::test]
+async fn a_slug_of_another_kind_is_refused_with_advice() {
+    let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
+    let other = json!({"slug": "extract", "type": "agent"});
+    hub.state.endpoints.lock().unwrap().insert("extract".to_owned(), other);
+    let mut config = config(&hub, state.path());
+    config.model = Some(extract());
+    let node = Node::start(config).await.unwrap();
+    let reason = node.published().await.unwrap_err();
+    assert!(reason.contains("is a agent") && reason.contains("another slug"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_bad_credential_is_said_plainly_and_never_shown() {
+    let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
+    let mut config = config(&hub, state.path());
+    config.token = Secret::new("syft_pat_wrong");
+    config.model = Some(extract());
+    let node = Node::start(config).await.unwrap();
+    let reason = node.published().await.unwrap_err();
+    assert!(reason.contains("check --token") && reason.contains("Invalid API token"), "{reason}");
+    assert!(!reason.contains("syft_pat_wrong"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_node_waits_for_a_hub_that_is_not_there_yet() {
+    let (mut hub, state) = (FakeHub::absent().await, tempfile::tempdir().unwrap());
+    let mut config = config(&hub, state.path());
+    config.model = Some(extract());
+    let node = Node::start(config).await.unwrap();
+    assert!(node.paths().is_empty());
+    hub.arrive().await;
+    assert_eq!(node.published().await.unwrap(), ["ada/extract"]);
+}
+
+#[tokio::test]
+async fn endpoints_that_the_hub_forgot_are_published_again() {
+    let world = World::start().await;
+    world.hub.state.endpoints.lock().unwrap().clear();
+    wait::until(async || world.hub.endpoint("my-notes").is_some(), "publication after the hub forgot").await;
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused_at_once() {
+    let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
+    let start = async |change: &dyn Fn(&mut syfthub_node::NodeConfig)| {
+        let mut config = config(&hub, state.path());
+        config.model = Some(extract());
+        change(&mut config);
+        Node::start(config).await.map(|_| ()).unwrap_err()
+    };
+    let nothing = start(&|config| config.model = None).await;
+    assert!(nothing.to_string().contains("nothing to publish"));
+    let missing =
+        start(&|config| config.source = Some(crate::world::folder("/no/such/folder".as_ref()))).await;
+    assert!(missing.to_string().contains("/no/such/folder is not a folder"), "{missing}");
+    let scheme = start(&|config| config.hub = "ftp://hub".parse().unwrap()).await;
+    assert!(scheme.to_string().contains("http or https"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let busy = start(&|config| config.listen = address).await;
+    assert!(matches!(busy, StartError::Listen { .. }) && busy.to_string().contains("--listen"), "{busy}");
+}
