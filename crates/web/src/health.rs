@@ -1,7 +1,9 @@
 //! Readiness, and the routes that probes ask.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -9,6 +11,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 /// Whether the service takes requests. Off until it is built, and off again before it drains.
 #[derive(Debug, Clone, Default)]
@@ -52,4 +56,26 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
         return Json(json!({"status": "ready"})).into_response();
     }
     (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready"}))).into_response()
+}
+
+/// Asks the `/health` of a service on this machine, for `… healthcheck` in a container. The error says
+/// what was wrong.
+pub async fn probe(port: u16, limit: Duration) -> Result<(), String> {
+    let asked = tokio::time::timeout(limit, ask(port)).await;
+    let status = asked.map_err(|_| format!("no answer on port {port} within {limit:?}"))?;
+    let status = status.map_err(|error| format!("port {port}: {error}"))?;
+    if status.starts_with("HTTP/1.1 200") || status.starts_with("HTTP/1.0 200") {
+        return Ok(());
+    }
+    Err(format!("port {port} answered `{}`", status.trim_end()))
+}
+
+/// The status line of `GET /health`.
+async fn ask(port: u16) -> std::io::Result<String> {
+    let mut stream = BufReader::new(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?);
+    let question = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.get_mut().write_all(question).await?;
+    let mut line = String::new();
+    stream.take(256).read_line(&mut line).await?;
+    Ok(line)
 }

@@ -15,6 +15,7 @@ pub mod etag;
 pub mod fallback;
 pub mod fields;
 pub mod health;
+pub mod limits;
 mod measure;
 mod metrics_page;
 mod params;

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
+use syfthub_config::Rule;
 use syfthub_domain::{Error, ErrorCode};
+use syfthub_web::limits::RateLimiter;
 use syfthub_web::{ApiError, ApiResult, etag};
 
 use crate::client::{get as fetch, request, send, stack};
@@ -183,4 +186,31 @@ fn field_errors_appear_in_detail_and_details() {
     let body = syfthub_web::envelope(&error, syfthub_domain::Timestamp::from_secs(0));
     assert_eq!(body["detail"], body["details"]);
     assert_eq!(body["statusCode"], 422);
+}
+
+#[tokio::test]
+async fn beyond_a_limit_429_says_when_to_come_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut limits = syfthub_config::Settings::for_tests(directory.path()).rate_limits;
+    limits.enabled = true;
+    let clock = syfthub_domain::FixedClock::new(syfthub_domain::Timestamp::from_secs(1_000));
+    let cache = syfthub_cache::Cache::memory(clock.clone());
+    let limiter = RateLimiter::new(cache.clone(), &limits);
+    let rule = Rule::per_seconds(2, 60);
+    limiter.check("auth", "192.0.2.1", rule).await.unwrap();
+    limiter.check("auth", "192.0.2.1", rule).await.unwrap();
+    limiter.check("auth", "192.0.2.2", rule).await.unwrap();
+    let answer = limiter.check("auth", "192.0.2.1", rule).await.unwrap_err().into_response();
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(answer.headers()["retry-after"], "30");
+    assert_eq!(answer.headers()["x-ratelimit-limit"], "2");
+    assert_eq!(answer.headers()["x-ratelimit-remaining"], "0");
+    assert!(answer.headers().contains_key("x-ratelimit-reset"));
+    clock.advance(Duration::from_secs(30));
+    limiter.check("auth", "192.0.2.1", rule).await.unwrap();
+
+    limits.enabled = false;
+    let off = RateLimiter::new(cache, &limits);
+    off.check("auth", "192.0.2.1", rule).await.unwrap();
+    off.check_always("auth", "192.0.2.1", rule).await.unwrap_err();
 }

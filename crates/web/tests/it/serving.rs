@@ -1,6 +1,5 @@
 //! Serving over real sockets: the peer's address, streaming, the drain.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +70,19 @@ async fn readiness_goes_off_first_and_a_request_under_way_still_ends() {
 }
 
 #[tokio::test]
+async fn the_probe_of_a_container_tells_good_from_bad() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::default();
+    let router = stack().wrap(Router::new().route("/health", get(|| async { "fine" })));
+    let server = start(router, &shutdown, listener);
+    let limit = Duration::from_secs(5);
+    health::probe(address.port(), limit).await.unwrap();
+    shutdown.trigger();
+    server.await.unwrap().unwrap();
+    assert!(health::probe(address.port(), limit).await.unwrap_err().contains("port"));
+}
+
+#[tokio::test]
 async fn a_unix_socket_counts_as_loopback_and_a_port_tells_its_peer() {
     let router =
         stack().wrap(Router::new().route("/ip", get(|ClientIp(ip): ClientIp| async move { ip.to_string() })));
@@ -138,6 +150,6 @@ async fn events_arrive_one_by_one_and_a_client_that_leaves_ends_their_source() {
 async fn frames_that_were_made_before_are_sent_as_they_are() {
     let frames = futures::stream::iter([Bytes::from_static(b"event: a\ndata: 1\n\n")]);
     let mut body = sse::response_of_frames(frames).into_body().into_data_stream();
-    let first: Result<_, Infallible> = Ok(body.next().await.unwrap().unwrap());
-    assert_eq!(first.unwrap(), Bytes::from_static(b"event: a\ndata: 1\n\n"));
+    let first = body.next().await.unwrap().unwrap();
+    assert_eq!(first, Bytes::from_static(b"event: a\ndata: 1\n\n"));
 }
