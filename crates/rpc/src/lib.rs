@@ -43,3 +43,6 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Metadata key of the correlation id, in requests and in answers.
 pub const CORRELATION_KEY: &str = "x-correlation-id";
+
+/// Label under which every service derives the key of [`InternalKey`] from `SECRET_KEY`.
+pub const INTERNAL_KEY_LABEL: &str = "internal-identity";
