@@ -1,1 +1,12 @@
-//! MCP endpoint and, later, the OAuth 2.1 authorization server.
+//! The MCP service: the hub's endpoints as tools for MCP clients. Later also the OAuth 2.1 authorization
+//! server that these clients log in at.
+
+mod access;
+mod app;
+mod command;
+mod health;
+mod server;
+mod tools;
+
+pub use app::{App, Deps};
+pub use command::main;

@@ -1,0 +1,93 @@
+//! The service: settings and dependencies in, routes out.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any_service, get};
+use syfthub_cache::Cache;
+use syfthub_config::Settings;
+use syfthub_domain::{Result, SharedClock};
+use syfthub_logging::Metrics;
+use syfthub_rpc::Peer;
+use syfthub_web::metrics_router;
+use syfthub_web::serve::{Shutdown, serve};
+use syfthub_web::stack::Stack;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{self, Gate};
+use crate::health::{self, Health};
+use crate::server::{self, Handler};
+use crate::tools::Tools;
+
+/// A tool call ends by itself after 120 seconds; the transport waits a little longer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(130);
+
+/// What the service needs from outside.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// The backend: credentials, satellite tokens, the directory.
+    pub hub: Peer,
+    /// The aggregator.
+    pub chat: Peer,
+    /// Shared state; nothing is kept in it before the authorization server exists.
+    pub cache: Cache,
+    /// The present.
+    pub clock: SharedClock,
+}
+
+/// The MCP service.
+#[derive(Debug, Clone)]
+pub struct App {
+    settings: Settings,
+    gate: Gate,
+    tools: Tools,
+    health: Health,
+    open_streams: CancellationToken,
+}
+
+impl App {
+    /// Builds the service; opens no port.
+    pub fn build(settings: &Settings, deps: Deps) -> Result<Self> {
+        Ok(Self {
+            settings: settings.clone(),
+            gate: Gate::new(deps.hub.clone(), settings.mcp.accept_hub_tokens),
+            health: Health::new(deps.hub.clone(), deps.clock.clone()),
+            tools: Tools::new(deps.hub, deps.chat, deps.clock),
+            open_streams: CancellationToken::new(),
+        })
+    }
+
+    /// The HTTP routes, without the public prefix `/mcp`. MCP itself answers on `/mcp`, `/mcp/` and `/`:
+    /// the last two are what a stripped trailing slash becomes, and a redirect would turn POST into GET.
+    pub fn router(&self) -> Router {
+        let handler = Handler::new(self.tools.clone());
+        let transport = server::transport(&self.settings.mcp, handler, self.open_streams.clone());
+        let mcp = any_service(transport);
+        let guarded = Router::new()
+            .route("/mcp", mcp.clone())
+            .route("/mcp/", mcp.clone())
+            .route("/", mcp)
+            .layer(from_fn(server::unbuffered))
+            .layer(from_fn_with_state(self.gate.clone(), access::layer));
+        let routes =
+            Router::new().route("/health", get(health::route)).with_state(self.health.clone()).merge(guarded);
+        Stack::new(&self.settings)
+            .with_cors_origins(&server::cors_origins(&self.settings.mcp))
+            .with_body_limit(server::BODY_LIMIT)
+            .with_request_timeout(REQUEST_TIMEOUT)
+            .wrap(routes)
+    }
+
+    /// Serves HTTP (with `/metrics`) until `shutdown`, and returns when drained.
+    pub async fn run(self, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+        let router = metrics_router(Metrics::install()).fallback_service(self.router());
+        let grace = self.settings.http.shutdown_grace;
+        shutdown.readiness().set(true);
+        serve(listener, router, shutdown, grace).await.context("HTTP")?;
+        self.open_streams.cancel();
+        Ok(())
+    }
+}

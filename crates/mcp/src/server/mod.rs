@@ -1,0 +1,99 @@
+//! The MCP protocol, by `rmcp`: transport settings here, the handler of methods beside.
+
+mod describe;
+mod handler;
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use syfthub_config::Mcp;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+pub(crate) use handler::Handler;
+
+/// Largest message of a client, in bytes (1 MiB).
+pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Web clients that may always call: those of the MCP client that most people use.
+const KNOWN_ORIGINS: [&str; 2] = ["https://claude.ai:443", "https://claude.com:443"];
+const LOCAL_ORIGINS: [&str; 4] =
+    ["http://localhost:*", "http://127.0.0.1:*", "https://localhost:*", "http://[::1]:*"];
+const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// The transport. Stateless in both protocol eras: nothing is lost when the service restarts, and any
+/// replica can answer.
+pub(crate) fn transport(
+    settings: &Mcp,
+    handler: Handler,
+    open_streams: CancellationToken,
+) -> StreamableHttpService<Handler, NeverSessionManager> {
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_max_request_body_bytes(BODY_LIMIT)
+        .with_allowed_hosts(hosts(settings))
+        .with_allowed_origins(origins(settings))
+        .enforce_origin_validation()
+        .with_cancellation_token(open_streams);
+    StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config)
+}
+
+/// Names under which the service is reached; anything else may be DNS rebinding.
+fn hosts(settings: &Mcp) -> Vec<String> {
+    let named = [Some(settings.public_url.clone()), Url::parse(&settings.api_base_url).ok()];
+    let named = named.into_iter().flatten().filter_map(|url| Some(url.host_str()?.to_owned()));
+    LOCAL_HOSTS.iter().map(|host| (*host).to_owned()).chain(named).collect()
+}
+
+fn origins(settings: &Mcp) -> Vec<String> {
+    let own = settings.public_url.origin().ascii_serialization();
+    let configured = settings.allowed_origins.iter().cloned().chain([own]);
+    let configured = configured.filter_map(|origin| with_port(&origin));
+    let known = KNOWN_ORIGINS.iter().chain(&LOCAL_ORIGINS).map(|origin| (*origin).to_owned());
+    known.chain(configured).collect()
+}
+
+/// An origin with its port spelled out; without one `rmcp` would accept any.
+fn with_port(origin: &str) -> Option<String> {
+    if origin.ends_with(":*") {
+        return Some(origin.to_owned());
+    }
+    let url = Url::parse(origin).ok()?;
+    Some(format!("{}://{}:{}", url.scheme(), url.host_str()?, url.port_or_known_default()?))
+}
+
+/// Origins that browsers may read answers from, in the form that CORS compares.
+pub(crate) fn cors_origins(settings: &Mcp) -> Vec<String> {
+    let own = settings.public_url.origin().ascii_serialization();
+    let known = ["https://claude.ai".to_owned(), "https://claude.com".to_owned(), own];
+    known.into_iter().chain(settings.allowed_origins.iter().cloned()).collect()
+}
+
+/// Layer: tells proxies not to hold back event streams.
+pub(crate) async fn unbuffered(request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    let kind = answer.headers().get(header::CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+        answer.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_port;
+
+    #[test]
+    fn origins_get_their_port() {
+        assert_eq!(with_port("https://hub.example").as_deref(), Some("https://hub.example:443"));
+        assert_eq!(with_port("http://hub.example:8080").as_deref(), Some("http://hub.example:8080"));
+        assert_eq!(with_port("http://localhost:*").as_deref(), Some("http://localhost:*"));
+        assert_eq!(with_port("nonsense"), None);
+    }
+}

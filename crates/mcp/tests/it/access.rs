@@ -1,0 +1,92 @@
+//! Who gets in.
+
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, StatusCode, header};
+use serde_json::json;
+
+use crate::client::{method, post, send, service, service_with};
+
+fn list() -> serde_json::Value {
+    method("tools/list", &json!({}))
+}
+
+#[tokio::test]
+async fn without_or_with_a_wrong_token_401_tells_what_to_send() {
+    let service = service();
+    let mut bare = post("/mcp", &list());
+    bare.headers_mut().remove(header::AUTHORIZATION);
+    let answer = send(&service.router, bare).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("syft_pat_"));
+
+    let mut wrong = post("/mcp", &list());
+    wrong.headers_mut().insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer syft_pat_bad"));
+    let answer = send(&service.router, wrong).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(!answer.text.contains("syft_pat_bad"));
+}
+
+#[tokio::test]
+async fn a_hub_that_takes_no_hub_tokens_here_says_so() {
+    let service = service_with(|settings| settings.mcp.accept_hub_tokens = false);
+    let answer = send(&service.router, post("/mcp", &list())).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.text.contains("MCP_ACCEPT_HUB_TOKENS"));
+    assert_eq!(service.seen.verified.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_backend_that_is_down_is_503_and_health_tells() {
+    let service = service();
+    service.seen.down.store(true, Ordering::SeqCst);
+    let answer = send(&service.router, post("/mcp", &list())).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!answer.text.contains("database"));
+    let health = Request::get("/health").body(Body::empty()).unwrap();
+    let answer = send(&service.router, health).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json()["status"], "healthy");
+    assert_eq!(answer.json()["service"], "mcp-server");
+    assert_eq!(answer.json()["dependencies"]["syfthub"], "unhealthy");
+}
+
+#[tokio::test]
+async fn a_good_token_is_not_asked_about_each_time() {
+    let service = service();
+    for _ in 0..3 {
+        assert_eq!(send(&service.router, post("/mcp", &list())).await.status, StatusCode::OK);
+    }
+    assert_eq!(service.seen.verified.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn origins_and_hosts_that_are_not_ours_are_refused() {
+    let service = service();
+    for (origin, good) in [
+        ("https://hub.example", true),
+        ("https://app.example", true),
+        ("https://claude.ai", true),
+        ("http://localhost:6274", true),
+        ("https://evil.example", false),
+        ("https://hub.example:8443", false),
+        ("null", false),
+    ] {
+        let mut asked = post("/mcp", &list());
+        asked.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(origin));
+        let expected = if good { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        assert_eq!(send(&service.router, asked).await.status, expected, "{origin}");
+    }
+    let mut rebound = post("/mcp", &list());
+    rebound.headers_mut().insert(header::HOST, HeaderValue::from_static("evil.example"));
+    assert_eq!(send(&service.router, rebound).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_message_beyond_one_mebibyte_is_refused() {
+    let service = service();
+    let big = method("tools/list", &json!({"cursor": "x".repeat(1024 * 1024)}));
+    assert_eq!(send(&service.router, post("/mcp", &big)).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}

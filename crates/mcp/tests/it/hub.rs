@@ -1,0 +1,228 @@
+//! Fakes of the backend's and the aggregator's services, called through the real stack.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use futures::Stream;
+use syfthub_domain::{Error, ErrorCode};
+use syfthub_proto::chat::chat_service_server::ChatService;
+use syfthub_proto::chat::{
+    AskEvent, AskRequest, Citation, Done, Failed, RetrievalStart, SourceComplete, SourceStatus, Token,
+    ask_event::Event,
+};
+use syfthub_proto::common::{CredentialKind, EndpointType, Principal, Role};
+use syfthub_proto::directory::directory_service_server::DirectoryService;
+use syfthub_proto::directory::{
+    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ResolveEndpointsRequest, ResolveEndpointsResponse,
+    ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
+};
+use syfthub_proto::identity::identity_service_server::IdentityService;
+use syfthub_proto::identity::{
+    FindUserRequest, FindUserResponse, MintSatelliteTokensRequest, MintSatelliteTokensResponse,
+    SatelliteToken, VerifyCredentialRequest, VerifyCredentialResponse,
+};
+use syfthub_rpc::status::to_status;
+use syfthub_rpc::{Caller, InternalKey, Peer, Server, stubs};
+use tokio::sync::Notify;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+/// The only token that the fake hub knows.
+pub(crate) const TOKEN: &str = "syft_pat_good";
+
+/// What the fakes saw, and switches for what they do.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) verified: AtomicUsize,
+    pub(crate) down: AtomicBool,
+    pub(crate) asked: Mutex<Option<AskRequest>>,
+    pub(crate) chat_started: Notify,
+    pub(crate) chat_dropped: Notify,
+}
+
+/// All three services.
+#[derive(Clone, Default)]
+pub(crate) struct Fake(pub(crate) Arc<Seen>);
+
+impl Fake {
+    /// A peer to all of them, called by the MCP service.
+    pub(crate) fn peer(&self) -> Peer {
+        let key = InternalKey::new([1; 32]);
+        let routes = Routes::new(stubs::identity_server(self.clone()))
+            .add_service(stubs::directory_server(self.clone()))
+            .add_service(stubs::chat_server(self.clone()));
+        Server::new(routes, &key).local(Caller::Mcp, &key)
+    }
+
+    fn check(&self, credential: &str) -> Result<(), Status> {
+        if self.0.down.load(Ordering::SeqCst) {
+            return Err(to_status(&Error::new(ErrorCode::Unavailable, "database is gone")));
+        }
+        if credential == TOKEN {
+            return Ok(());
+        }
+        Err(to_status(&Error::unauthenticated("Could not validate credentials")))
+    }
+}
+
+#[tonic::async_trait]
+impl IdentityService for Fake {
+    async fn verify_credential(
+        &self,
+        request: Request<VerifyCredentialRequest>,
+    ) -> Result<Response<VerifyCredentialResponse>, Status> {
+        self.0.verified.fetch_add(1, Ordering::SeqCst);
+        self.check(&request.into_inner().credential)?;
+        let principal = Principal {
+            user_id: 7,
+            username: "ada".to_owned(),
+            email: "ada@example.org".to_owned(),
+            role: Role::User.into(),
+            kind: CredentialKind::AccessToken.into(),
+            ..Principal::default()
+        };
+        Ok(Response::new(VerifyCredentialResponse { principal: Some(principal) }))
+    }
+
+    async fn find_user(&self, _: Request<FindUserRequest>) -> Result<Response<FindUserResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn mint_satellite_tokens(
+        &self,
+        request: Request<MintSatelliteTokensRequest>,
+    ) -> Result<Response<MintSatelliteTokensResponse>, Status> {
+        let request = request.into_inner();
+        self.check(&request.credential)?;
+        let token = |audience: String| SatelliteToken {
+            token: format!("for-{audience}"),
+            audience,
+            expires_in_seconds: 60,
+        };
+        let tokens = request.audiences.into_iter().map(token).collect();
+        Ok(Response::new(MintSatelliteTokensResponse { tokens, failures: Vec::new() }))
+    }
+}
+
+fn endpoint(slug: &str, kind: EndpointType, url: &str) -> Endpoint {
+    Endpoint {
+        owner_username: "bob".to_owned(),
+        slug: slug.to_owned(),
+        name: format!("Bob's {slug} | one"),
+        description: "x".repeat(300),
+        r#type: kind.into(),
+        url: url.to_owned(),
+        tenant_name: "bob-tenant".to_owned(),
+        ..Endpoint::default()
+    }
+}
+
+fn all() -> Vec<Endpoint> {
+    vec![
+        endpoint("llm", EndpointType::Model, "https://llm.example.org"),
+        endpoint("docs", EndpointType::DataSource, "http://10.0.0.9:8010"),
+        endpoint("both", EndpointType::ModelDataSource, "https://both.example.org"),
+        endpoint("empty", EndpointType::DataSource, ""),
+        endpoint("agent", EndpointType::Agent, "https://agent.example.org"),
+    ]
+}
+
+#[tonic::async_trait]
+impl DirectoryService for Fake {
+    async fn resolve_endpoints(
+        &self,
+        request: Request<ResolveEndpointsRequest>,
+    ) -> Result<Response<ResolveEndpointsResponse>, Status> {
+        let request = request.into_inner();
+        self.check(&request.credential)?;
+        let mut answer = ResolveEndpointsResponse::default();
+        for path in request.paths {
+            match all().into_iter().find(|e| format!("bob/{}", e.slug) == path) {
+                Some(endpoint) => answer.endpoints.push(endpoint),
+                None => answer.missing.push(path),
+            }
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn search_endpoints(
+        &self,
+        request: Request<SearchEndpointsRequest>,
+    ) -> Result<Response<SearchEndpointsResponse>, Status> {
+        let request = request.into_inner();
+        let found = all().into_iter().filter(|e| e.slug.contains(&request.query));
+        let scored = found.map(|e| ScoredEndpoint { endpoint: Some(e), relevance_score: 0.5 });
+        Ok(Response::new(SearchEndpointsResponse { results: scored.collect() }))
+    }
+
+    async fn list_endpoints(
+        &self,
+        request: Request<ListEndpointsRequest>,
+    ) -> Result<Response<ListEndpointsResponse>, Status> {
+        self.check(&request.into_inner().credential)?;
+        Ok(Response::new(ListEndpointsResponse { endpoints: all(), total: 5 }))
+    }
+}
+
+struct OnDrop(Arc<Seen>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.chat_dropped.notify_one();
+    }
+}
+
+#[tonic::async_trait]
+impl ChatService for Fake {
+    type AskStream = Pin<Box<dyn Stream<Item = Result<AskEvent, Status>> + Send>>;
+
+    async fn ask(&self, request: Request<AskRequest>) -> Result<Response<Self::AskStream>, Status> {
+        let ask = request.into_inner();
+        let prompt = ask.prompt.clone();
+        *self.0.asked.lock().unwrap() = Some(ask);
+        let seen = self.0.clone();
+        let stream = async_stream::stream! {
+            let _guard = OnDrop(seen.clone());
+            yield event(Event::RetrievalStart(RetrievalStart { sources: 1 }));
+            let source = SourceComplete { path: "bob/docs".to_owned(), status: "success".to_owned(), documents: 2 };
+            yield event(Event::SourceComplete(source));
+            seen.chat_started.notify_one();
+            match prompt.as_str() {
+                "fail" => {
+                    let failed = Failed { code: "GENERATION_FAILED".to_owned(), message: "model is gone".to_owned(), billing_json: String::new() };
+                    yield event(Event::Failed(failed));
+                }
+                "hang" => std::future::pending::<()>().await,
+                "cut" => {}
+                _ => {
+                    yield event(Event::Token(Token { content: "Margins".to_owned() }));
+                    yield event(Event::Done(done()));
+                }
+            }
+        };
+        Ok(Response::new(Box::pin(stream)))
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the item of the stream")]
+fn event(event: Event) -> Result<AskEvent, Status> {
+    Ok(AskEvent { event: Some(event) })
+}
+
+fn done() -> Done {
+    Done {
+        response: "Margins rose [cite:1-0:12].".to_owned(),
+        retrieval_info: vec![SourceStatus {
+            path: "bob/docs".to_owned(),
+            documents_retrieved: 2,
+            status: "success".to_owned(),
+            error_message: None,
+        }],
+        citations: vec![Citation { number: 1, path: "bob/docs".to_owned(), title: "Q3".to_owned() }],
+        retrieval_time_ms: 1,
+        generation_time_ms: 2,
+        total_time_ms: 3,
+        ..Done::default()
+    }
+}

@@ -1,0 +1,8 @@
+//! The MCP endpoint as clients see it, over fakes of the services that it calls.
+#![expect(clippy::unwrap_used, reason = "a failing test should panic")]
+
+mod access;
+mod client;
+mod hub;
+mod protocol;
+mod tools;
