@@ -1,6 +1,8 @@
 //! The proxy: our configuration with the two kinds of include files swapped that know hosts and ports.
 
 pub(crate) mod syntax;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};
