@@ -1,0 +1,103 @@
+//! Asks the model: one call, read as it arrives.
+
+mod envelope;
+mod stream;
+
+use std::collections::HashMap;
+
+use futures::stream::Stream;
+use serde_json::{Value, json};
+use syfthub_config::Secret;
+
+use envelope::Envelope;
+pub(crate) use envelope::Usage;
+use stream::{Item, Reader};
+
+use crate::chat::Ask;
+use crate::prompt::Message;
+use crate::space::{Accept, Failure, Reply, Space, Target};
+
+/// Longest answer, in bytes.
+const MAX_ANSWER: usize = 2 * 1024 * 1024;
+
+/// A part of what a model says.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Piece {
+    /// More of the answer; never empty.
+    Text(String),
+    /// Token counts.
+    Usage(Usage),
+    /// What its policies report; not trusted.
+    Policy(Value),
+}
+
+/// Asks the model of `ask` with `messages`. With `streamed` the pieces come as the model makes them,
+/// if it can stream; without, the text comes in one piece.
+pub(crate) fn generate<'a>(
+    space: &'a Space,
+    ask: &'a Ask,
+    tokens: &'a HashMap<String, Secret>,
+    messages: &'a [Message],
+    streamed: bool,
+) -> impl Stream<Item = Result<Piece, Failure>> + Send + 'a {
+    async_stream::try_stream! {
+        let body = json!({
+            "messages": messages,
+            "max_tokens": ask.max_tokens,
+            "temperature": ask.temperature,
+            "stream": streamed,
+            "stop_sequences": [],
+        });
+        let accept = if streamed { Accept::EventStream } else { Accept::Json };
+        let reply = space.query(&Target::new(&ask.model, tokens), &body, accept).await?;
+        if reply.is_event_stream() {
+            for await piece in read_stream(reply) {
+                yield piece?;
+            }
+        } else {
+            let envelope = Envelope::read(&reply.json().await?);
+            if !envelope.text.is_empty() {
+                yield Piece::Text(envelope.text);
+            }
+            if let Some(usage) = envelope.usage {
+                yield Piece::Usage(usage);
+            }
+            if let Some(policy) = envelope.policy {
+                yield Piece::Policy(policy);
+            }
+        }
+    }
+}
+
+fn read_stream(mut reply: Reply<'_>) -> impl Stream<Item = Result<Piece, Failure>> + Send {
+    async_stream::try_stream! {
+        let mut reader = Reader::default();
+        let mut length = 0;
+        'reading: loop {
+            let chunk = reply.chunk().await?;
+            let is_last = chunk.is_none();
+            let items = match chunk {
+                Some(chunk) => reader.push(&chunk).map_err(|_| Failure::TooLarge)?,
+                None => std::mem::take(&mut reader).finish(),
+            };
+            for item in items {
+                match item {
+                    Item::Text(text) => {
+                        length += text.len();
+                        if length > MAX_ANSWER {
+                            Err(Failure::TooLarge)?;
+                        }
+                        yield Piece::Text(text);
+                    }
+                    Item::Usage(usage) => yield Piece::Usage(usage),
+                    Item::Policy(policy) => yield Piece::Policy(policy),
+                    Item::Failed(message) => Err(Failure::GaveUp(message))?,
+                    Item::End => break 'reading,
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+    }
+}

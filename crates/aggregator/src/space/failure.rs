@@ -1,0 +1,139 @@
+//! Why a call to an endpoint gave nothing, in words for the person who asked.
+
+use serde_json::Value;
+
+/// Longest reason that is passed on, in code points.
+const MAX_DETAIL_CHARS: usize = 200;
+
+/// Why a call gave nothing. `Display` is a text for the client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Nothing came in time.
+    #[error("Request timed out")]
+    Timeout,
+    /// No connection, or it broke.
+    #[error(
+        "Cannot reach {origin}; its owner should check that the service runs and that the published address is right"
+    )]
+    Unreachable { origin: String },
+    /// The address is one that the hub does not call.
+    #[error("The address {origin} is not allowed here: {reason}")]
+    Refused { origin: String, reason: String },
+    /// The reference itself cannot be called.
+    #[error("{0}")]
+    BadReference(&'static str),
+    /// An answer other than 200.
+    #[error("HTTP {code}: {detail}")]
+    Status { code: u16, detail: String, outcome: Option<String>, policy: Option<Value> },
+    /// A web page where JSON belongs.
+    #[error(
+        "The endpoint is unreachable: a web page came back instead of its answer. Contact the owner of the endpoint"
+    )]
+    WebPage,
+    /// 200 with something else than JSON.
+    #[error("The endpoint returned invalid JSON")]
+    InvalidJson,
+    /// More than is read from an endpoint.
+    #[error("The endpoint's answer is too large")]
+    TooLarge,
+    /// The endpoint gave up while it answered.
+    #[error("{0}")]
+    GaveUp(String),
+}
+
+impl Failure {
+    /// From a complete answer with a status other than 200.
+    pub(super) fn from_answer(code: u16, body: &[u8]) -> Self {
+        let json = serde_json::from_slice::<Value>(body).ok();
+        if json.is_none() && is_web_page(body) {
+            if code != 403 {
+                return Self::WebPage;
+            }
+            let detail = "the endpoint named no reason".to_owned();
+            return Self::Status { code, detail, outcome: None, policy: None };
+        }
+        let detail =
+            json.as_ref().and_then(detail_of).unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+        let detail = detail.trim().chars().take(MAX_DETAIL_CHARS).collect();
+        let policy = json.and_then(|mut json| json.get_mut("policy_metadata").map(Value::take));
+        let outcome = policy.as_ref().and_then(|policy| policy.get("outcome")?.as_str()).map(str::to_owned);
+        Self::Status { code, detail, outcome, policy }
+    }
+
+    /// From a call that gave no complete answer.
+    pub(super) fn from_egress(error: syfthub_egress::Error, origin: &str) -> Self {
+        use syfthub_egress::Error as Egress;
+        let origin = origin.to_owned();
+        match error {
+            Egress::Timeout => Self::Timeout,
+            Egress::TooLarge { .. } => Self::TooLarge,
+            Egress::Invalid(_) => Self::InvalidJson,
+            Egress::Refused { reason } => Self::Refused { origin, reason: reason.to_string() },
+            other => {
+                tracing::debug!(target: "syfthub.aggregator.space", %other, "endpoint.unreachable");
+                Self::Unreachable { origin }
+            }
+        }
+    }
+
+    /// What policies reported together with the refusal.
+    pub(crate) fn into_policy(self) -> Option<Value> {
+        match self {
+            Self::Status { policy, .. } => policy,
+            _ => None,
+        }
+    }
+
+    /// Statuses that another attempt may heal.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::Status { code: 500 | 502 | 503 | 504, .. })
+    }
+}
+
+fn detail_of(json: &Value) -> Option<String> {
+    match json.get("detail")? {
+        Value::String(text) => Some(text.clone()),
+        Value::Object(object) => object.get("message")?.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// Whether a body is HTML, whatever its content type says.
+pub(super) fn is_web_page(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    let start = start[..start.len().min(32)].to_ascii_lowercase();
+    start.starts_with(b"<!doctype") || start.starts_with(b"<html") || start.starts_with(b"<head")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(code: u16, body: &str) -> String {
+        Failure::from_answer(code, body.as_bytes()).to_string()
+    }
+
+    #[test]
+    fn the_reason_of_the_endpoint_is_passed_on() {
+        assert_eq!(text(404, r#"{"detail":"no such endpoint"}"#), "HTTP 404: no such endpoint");
+        assert_eq!(text(409, r#"{"detail":{"code":"x","message":"taken"}}"#), "HTTP 409: taken");
+        assert_eq!(text(500, &"é".repeat(500)), format!("HTTP 500: {}", "é".repeat(200)));
+    }
+
+    #[test]
+    fn web_pages_are_named_as_such() {
+        assert!(text(502, "  <!DOCTYPE html><p>Bad gateway").contains("Contact the owner"));
+        let denied = Failure::from_answer(403, b"<html>");
+        assert!(matches!(denied, Failure::Status { code: 403, .. }));
+    }
+
+    #[test]
+    fn the_outcome_of_a_policy_is_kept() {
+        let body = br#"{"detail":"slow down","policy_metadata":{"outcome":"rate_limited","entries":[]}}"#;
+        let failure = Failure::from_answer(403, body);
+        assert!(
+            matches!(&failure, Failure::Status { outcome: Some(outcome), .. } if outcome == "rate_limited")
+        );
+        assert!(failure.into_policy().is_some());
+    }
+}

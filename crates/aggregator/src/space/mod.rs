@@ -1,0 +1,152 @@
+//! The protocol of the services behind endpoints: `POST {url}/api/v1/endpoints/{slug}/query`, for sources
+//! and models alike. Addresses come from callers, so every hop goes through the guarded client.
+
+mod address;
+mod failure;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use serde_json::Value;
+use syfthub_config::Secret;
+use syfthub_egress::{Client, Response};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use url::Url;
+
+pub(crate) use failure::Failure;
+
+use crate::chat::EndpointRef;
+
+/// Waits before the second and the third attempt.
+pub(crate) const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+/// Calls under way at once in this process; more wait for their turn.
+const MAX_CALLS: usize = 512;
+/// Most that is read of an answer, in bytes.
+pub(crate) const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// Most that is read of an error answer, in bytes.
+const MAX_ERROR: usize = 64 * 1024;
+
+/// What the caller wants back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accept {
+    Json,
+    EventStream,
+}
+
+/// An endpoint and the token that it may see.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    endpoint: &'a EndpointRef,
+    token: Option<&'a Secret>,
+}
+
+impl<'a> Target<'a> {
+    /// The endpoint with its owner's token: a token is only ever shown to the owner whom it names.
+    pub(crate) fn new(endpoint: &'a EndpointRef, tokens: &'a HashMap<String, Secret>) -> Self {
+        let token = endpoint.owner_username.as_ref().and_then(|owner| tokens.get(owner));
+        Self { endpoint, token }
+    }
+}
+
+/// Calls endpoints.
+#[derive(Debug)]
+pub(crate) struct Space {
+    client: Client,
+    retry_waits: [Duration; 2],
+    calls: Semaphore,
+}
+
+impl Space {
+    pub(crate) fn new(client: Client, retry_waits: [Duration; 2]) -> Self {
+        Self { client, retry_waits, calls: Semaphore::new(MAX_CALLS) }
+    }
+
+    /// Sends `body`. Statuses that may heal are tried again, at most twice; nothing else is.
+    pub(crate) async fn query<'a>(
+        &'a self,
+        target: &Target<'_>,
+        body: &Value,
+        accept: Accept,
+    ) -> Result<Reply<'a>, Failure> {
+        let url = address::query_url(target.endpoint)?;
+        let body = Bytes::from(body.to_string());
+        let mut waits = self.retry_waits.iter();
+        loop {
+            match self.attempt(&url, target, body.clone(), accept).await {
+                Err(failure) if failure.is_transient() => match waits.next() {
+                    Some(wait) => tokio::time::sleep(*wait).await,
+                    None => return Err(failure),
+                },
+                result => return result,
+            }
+        }
+    }
+
+    async fn attempt<'a>(
+        &'a self,
+        url: &Url,
+        target: &Target<'_>,
+        body: Bytes,
+        accept: Accept,
+    ) -> Result<Reply<'a>, Failure> {
+        let call = self.calls.acquire().await.map_err(|_| Failure::Timeout)?;
+        let origin = address::origin(url);
+        // The client adds the correlation id and the trace context by itself.
+        let mut request = self
+            .client
+            .post(url.clone())
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if accept == Accept::EventStream {
+            request = request.header(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        }
+        if let Some(token) = target.token {
+            request = request.bearer(token);
+        }
+        if let Some(tenant) = &target.endpoint.tenant_name {
+            let value = HeaderValue::from_str(tenant)
+                .map_err(|_| Failure::BadReference("The tenant name is not usable"))?;
+            request = request.header(HeaderName::from_static("x-tenant-name"), value);
+        }
+        let response =
+            request.body(body).send().await.map_err(|error| Failure::from_egress(error, &origin))?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Ok(Reply { response, origin, _call: call });
+        }
+        let body = response.excerpt(MAX_ERROR).await;
+        Err(Failure::from_answer(status, body.as_bytes()))
+    }
+}
+
+/// An answer with status 200 whose body has not been read.
+#[derive(Debug)]
+pub(crate) struct Reply<'a> {
+    response: Response,
+    origin: String,
+    _call: SemaphorePermit<'a>,
+}
+
+impl Reply<'_> {
+    /// Whether the endpoint streams.
+    pub(crate) fn is_event_stream(&self) -> bool {
+        self.response.media_type().as_deref() == Some("text/event-stream")
+    }
+
+    /// The whole body as JSON.
+    pub(crate) async fn json(self) -> Result<Value, Failure> {
+        let body = self.response.bytes_capped(MAX_ANSWER).await;
+        let body = body.map_err(|error| Failure::from_egress(error, &self.origin))?;
+        match serde_json::from_slice(&body) {
+            Ok(json) => Ok(json),
+            Err(_) if failure::is_web_page(&body) => Err(Failure::WebPage),
+            Err(_) => Err(Failure::InvalidJson),
+        }
+    }
+
+    /// The next piece of the body.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        self.response.chunk().await.map_err(|error| Failure::from_egress(error, &self.origin))
+    }
+}
