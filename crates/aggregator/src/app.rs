@@ -1,0 +1,142 @@
+//! The service: settings and dependencies in, routes and gRPC out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use syfthub_cache::Cache;
+use syfthub_config::Settings;
+use syfthub_domain::{Result, SharedClock};
+use syfthub_egress::{Client, Limits};
+use syfthub_logging::Metrics;
+use syfthub_rpc::{InternalKey, Peer, stubs};
+use syfthub_web::limits::RateLimiter;
+use syfthub_web::serve::{Shutdown, serve};
+use syfthub_web::stack::Stack;
+use syfthub_web::{docs, metrics_router};
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::chat::Chat;
+use crate::chat::grpc::ChatGrpc;
+use crate::chat::routes::{self, ChatRoutes};
+use crate::space::{MAX_ANSWER, RETRY_WAITS, Space};
+
+/// Largest request body, in bytes; the history of a long conversation fits.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// Longest wait for a connection to an endpoint.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much later than the pipeline the layers around it give up.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// What the service needs from outside.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// The backend, for credentials and satellite tokens.
+    pub hub: Peer,
+    /// Counters of the rate limits.
+    pub cache: Cache,
+    /// The present.
+    pub clock: SharedClock,
+}
+
+/// Waits that tests shorten.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Waits before the second and third attempt at an endpoint (1 s, 2 s).
+    pub retry_waits: [Duration; 2],
+    /// Interval of heartbeats while the model has not said anything (3 s).
+    pub heartbeat: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { retry_waits: RETRY_WAITS, heartbeat: Duration::from_secs(3) }
+    }
+}
+
+/// The chat service.
+#[derive(Debug, Clone)]
+pub struct App {
+    settings: Settings,
+    chat: Arc<Chat>,
+    limiter: RateLimiter,
+}
+
+impl App {
+    /// Builds the service; opens no port.
+    pub fn build(settings: &Settings, deps: Deps) -> Result<Self> {
+        Self::build_at(settings, deps, Pace::default())
+    }
+
+    /// The same at another pace.
+    pub fn build_at(settings: &Settings, deps: Deps, pace: Pace) -> Result<Self> {
+        let aggregator = settings.aggregator.clone();
+        let limits = Limits {
+            connect: CONNECT_TIMEOUT.min(aggregator.retrieval_timeout),
+            // The pipeline's own limits end a call earlier, with better messages.
+            total: aggregator.total_timeout + SLACK,
+            max_body: MAX_ANSWER,
+        };
+        let client = Client::guarded(&settings.egress, limits)?;
+        let space = Space::new(client, pace.retry_waits);
+        let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
+        let chat = Arc::new(Chat::new(deps.hub, space, deps.clock, aggregator, pace.heartbeat));
+        Ok(Self { settings: settings.clone(), chat, limiter })
+    }
+
+    /// The HTTP routes, without the public prefix `/aggregator`.
+    pub fn router(&self) -> Router {
+        let aggregator = &self.settings.aggregator;
+        let chat = ChatRoutes {
+            chat: Arc::clone(&self.chat),
+            limiter: self.limiter.clone(),
+            rule: self.settings.rate_limits.chat,
+        };
+        let mut router = Router::new()
+            .route("/health", get(|| async { health() }))
+            .route("/ready", get(|| async { Json(json!({"status": "ready", "checks": {}})) }))
+            .merge(routes::router(chat));
+        if aggregator.debug {
+            match docs::router_of_json(&crate::openapi::document()) {
+                Ok(pages) => router = router.merge(pages),
+                Err(error) => tracing::error!(%error, "docs.unavailable"),
+            }
+        }
+        let stack = Stack::new(&self.settings)
+            .with_cors_origins(&aggregator.cors_origins)
+            .with_body_limit(BODY_LIMIT.min(self.settings.http.body_limit))
+            .with_request_timeout(aggregator.total_timeout + SLACK);
+        stack.wrap(router)
+    }
+
+    /// The gRPC service, for the MCP service and the command line.
+    pub fn grpc(&self) -> Routes {
+        Routes::new(stubs::chat_server(ChatGrpc(Arc::clone(&self.chat))))
+    }
+
+    /// Serves HTTP (with `/metrics`) and gRPC until `shutdown`, and returns when both have drained.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        grpc_listener: TcpListener,
+        key: InternalKey,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<()> {
+        let router = metrics_router(Metrics::install()).fallback_service(self.router());
+        let grace = self.settings.http.shutdown_grace;
+        let grpc = syfthub_rpc::serve(grpc_listener, self.grpc(), &key, shutdown.wait());
+        shutdown.readiness().set(true);
+        let (http, grpc) = tokio::join!(serve(listener, router, shutdown.clone(), grace), grpc);
+        http.context("HTTP")?;
+        grpc.context("gRPC")
+    }
+}
+
+fn health() -> Json<Value> {
+    Json(json!({"status": "healthy", "service": "syfthub-aggregator"}))
+}

@@ -1,0 +1,146 @@
+//! Chat: one question, answered from the documents of many owners.
+//!
+//! [`Chat::ask`] is the whole rule; `routes` and `grpc` only translate its events.
+
+mod ask;
+pub(crate) mod event;
+mod found;
+pub(crate) mod grpc;
+mod pipeline;
+mod request;
+pub(crate) mod routes;
+mod titles;
+mod tokens;
+mod wire;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, Stream};
+use syfthub_config::{Aggregator, Secret};
+use syfthub_domain::{Error, ErrorCode, SharedClock};
+use syfthub_proto::identity::VerifyCredentialRequest;
+use syfthub_rpc::{Peer, linked_stream, status, stubs, with_deadline};
+use tokio::time::Instant;
+
+pub(crate) use ask::{Ask, EndpointRef};
+use event::{Event, Failed};
+use pipeline::Run;
+use tokens::SatelliteTokens;
+
+use crate::space::Space;
+
+const TARGET: &str = "syfthub.aggregator.chat";
+/// Events that wait for a slow reader before the work pauses.
+const QUEUE: usize = 64;
+/// Longest wait for the hub to verify a credential.
+const VERIFY_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Whether the answer is delivered in pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// Piece by piece, with heartbeats before the first one.
+    Streamed,
+    /// Only the end matters.
+    Whole,
+}
+
+/// The chat rules with what they need.
+#[derive(Debug)]
+pub(crate) struct Chat {
+    hub: Peer,
+    space: Space,
+    tokens: SatelliteTokens,
+    settings: Aggregator,
+    heartbeat: Duration,
+}
+
+impl Chat {
+    pub(crate) fn new(
+        hub: Peer,
+        space: Space,
+        clock: SharedClock,
+        settings: Aggregator,
+        heartbeat: Duration,
+    ) -> Self {
+        let tokens = SatelliteTokens::new(hub.clone(), clock);
+        Self { hub, space, tokens, settings, heartbeat }
+    }
+
+    /// Works on a question. The work is tied to the returned stream: dropping it ends every call that
+    /// is under way. The last event is `Done` or `Failed`, whatever happens.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        ask: Ask,
+        delivery: Delivery,
+    ) -> impl Stream<Item = Event> + Send + Unpin + use<> {
+        let chat = Arc::clone(self);
+        linked_stream(QUEUE, move |events| async move {
+            log_started(&ask);
+            let started = Instant::now();
+            let limit = chat.settings.total_timeout;
+            let mut run = Run::new(&chat, &ask, delivery, events.clone());
+            let outcome = AssertUnwindSafe(tokio::time::timeout(limit, run.execute())).catch_unwind().await;
+            let result = match outcome {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => Err(took_too_long(limit)),
+                Err(_) => Err(Error::internal("the chat pipeline panicked")),
+            };
+            let last = match result {
+                Ok(answer) => Event::Done(Box::new(answer)),
+                Err(error) => Event::Failed(Box::new(Failed { error, billing: run.take_billing() })),
+            };
+            log_ended(&last, started.elapsed());
+            // The reader may be gone, and then nobody needs to know.
+            let _ = events.send(last).await;
+        })
+    }
+
+    /// Refuses guests when the operator closed the service to them.
+    async fn admit(&self, credential: Option<&Secret>) -> Result<(), Error> {
+        if !self.settings.require_auth {
+            return Ok(());
+        }
+        let Some(credential) = credential.filter(|credential| !credential.is_empty()) else {
+            return Err(Error::unauthenticated(
+                "Authentication required: send a hub token or a personal access token",
+            ));
+        };
+        let request = VerifyCredentialRequest { credential: credential.expose().to_owned() };
+        let request = with_deadline(tonic::Request::new(request), VERIFY_DEADLINE);
+        let answer = stubs::identity_client(self.hub.clone()).verify_credential(request).await;
+        answer.map(|_| ()).map_err(|refusal| status::from_status(&refusal))
+    }
+}
+
+fn took_too_long(limit: Duration) -> Error {
+    let text = format!("The request took longer than {} seconds", limit.as_secs());
+    Error::new(ErrorCode::GenerationFailed, text)
+}
+
+fn log_started(ask: &Ask) {
+    let sources: Vec<String> = ask.data_sources.iter().map(EndpointRef::path).collect();
+    let model = ask.model.path();
+    let retrieval_only = ask.retrieval_only;
+    tracing::info!(target: TARGET, model, ?sources, retrieval_only, top_k = ask.top_k, "chat.request.started");
+}
+
+fn log_ended(last: &Event, took: Duration) {
+    let duration_ms = millis(took);
+    let outcome = if let Event::Failed(failed) = last {
+        let (code, error) = (failed.error.code.name(), &failed.error.message);
+        let cause = failed.error.chain();
+        tracing::warn!(target: TARGET, code, error, cause, duration_ms, "chat.request.failed");
+        code
+    } else {
+        tracing::info!(target: TARGET, duration_ms, "chat.request.completed");
+        "ok"
+    };
+    metrics::counter!("syfthub_chat_requests_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("syfthub_chat_request_seconds").record(took.as_secs_f64());
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,196 @@
+//! Reads and checks the body of a question. Every failing field is reported at once.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+use syfthub_config::{Aggregator, Secret};
+use syfthub_domain::Result;
+use syfthub_web::Fields;
+use syfthub_web::fields::{Checked, Field};
+
+use super::ask::{Ask, EndpointRef};
+use crate::prompt::{Message, Role};
+
+/// Longest prompt, system prompt or turn, in code points.
+const MAX_TEXT: usize = 100_000;
+/// Most earlier turns.
+const MAX_TURNS: usize = 200;
+/// Most satellite tokens of a request.
+const MAX_TOKENS: usize = 100;
+/// Longest token, in bytes.
+const MAX_TOKEN: usize = 8_192;
+/// Longest address of an endpoint.
+const MAX_URL: usize = 2_048;
+/// Longest name, slug or username.
+const MAX_NAME: usize = 300;
+
+/// Reads the body of `/chat` and `/chat/stream`. `authorization` is the credential of the request's
+/// header, used when the body has no `user_token`. Unknown keys are ignored.
+pub(super) fn read(body: Value, authorization: Option<Secret>, settings: &Aggregator) -> Result<Ask> {
+    let mut fields = Fields::body(body)?;
+    let prompt = fields.string("prompt").length(1, MAX_TEXT).required();
+    let retrieval_only = fields.boolean("retrieval_only").or(false);
+    let model = fields.object("model", |model| read_endpoint(model, !retrieval_only)).required();
+    let max_sources = usize::try_from(settings.max_data_sources).unwrap_or(usize::MAX);
+    let data_sources =
+        fields.each("data_sources", |source| read_endpoint(source, false)).items(0, max_sources);
+    let data_sources = data_sources.or(Vec::new());
+    let endpoint_tokens = fields.dict("endpoint_tokens").keys(MAX_TOKENS).rule(check_tokens).or(Map::new());
+    let user_token = fields.string("user_token").length(0, MAX_TOKEN).optional();
+    let top_k = fields.int("top_k").range(1, settings.max_top_k.into()).or(settings.default_top_k.into());
+    let max_tokens = fields.int("max_tokens").range(1, i64::from(u32::MAX)).or(1024);
+    let temperature = fields.float("temperature").range(0.0, 2.0).or(0.7);
+    let similarity_threshold = fields.float("similarity_threshold").range(0.0, 1.0).or(0.5);
+    let custom_system_prompt = fields.string("custom_system_prompt").length(0, MAX_TEXT).optional();
+    let messages = fields.each("messages", read_turn).items(0, MAX_TURNS).or(Vec::new());
+    let require_all_sources = fields.boolean("require_all_sources").or(false);
+    fields.boolean("stream").or(false); // the route decides, but nonsense is still reported
+    let valid = fields.finish()?;
+    Ok(Ask {
+        prompt: prompt.take(&valid),
+        model: model.take(&valid),
+        data_sources,
+        endpoint_tokens: to_tokens(endpoint_tokens),
+        credential: user_token.filter(|token| !token.is_empty()).map(Secret::new).or(authorization),
+        top_k: usize::try_from(top_k).unwrap_or(1),
+        max_tokens: u32::try_from(max_tokens).unwrap_or(u32::MAX),
+        temperature,
+        similarity_threshold,
+        custom_system_prompt,
+        messages,
+        retrieval_only,
+        require_all_sources,
+    })
+}
+
+/// An endpoint; `is_called` says that its address and slug must not be empty.
+fn read_endpoint(fields: &mut Fields, is_called: bool) -> EndpointRef {
+    let least = usize::from(is_called);
+    let url = in_hand(&fields.string("url").length(least, MAX_URL).required());
+    let slug = in_hand(&fields.string("slug").length(least, MAX_NAME).required());
+    let name = fields.string("name").length(0, MAX_NAME).optional().unwrap_or_default();
+    let named =
+        |field: Field<'_, String>| field.length(0, MAX_NAME).optional().filter(|text| !text.is_empty());
+    let tenant_name = named(fields.string("tenant_name"));
+    let owner_username = named(fields.string("owner_username"));
+    let query_override = fields.string("query_override").length(0, MAX_TEXT).optional();
+    EndpointRef { url, slug, name, tenant_name, owner_username, query_override }
+}
+
+fn read_turn(fields: &mut Fields) -> Message {
+    let role: Checked<Role> = fields.string("role").choice(&["system", "user", "assistant"]).required();
+    let content = in_hand(&fields.string("content").length(0, MAX_TEXT).required());
+    Message { role: role.peek().copied().unwrap_or(Role::User), content }
+}
+
+/// The value of a nested field; when it failed, the whole request fails and nobody looks at this.
+fn in_hand(field: &Checked<String>) -> String {
+    field.peek().cloned().unwrap_or_default()
+}
+
+fn check_tokens(tokens: &Map<String, Value>) -> Result<(), String> {
+    let good = |token: &Value| token.as_str().is_some_and(|token| token.len() <= MAX_TOKEN);
+    if tokens.values().all(good) {
+        return Ok(());
+    }
+    Err(format!("every token must be a text of at most {MAX_TOKEN} bytes"))
+}
+
+fn to_tokens(tokens: Map<String, Value>) -> HashMap<String, Secret> {
+    tokens.into_iter().filter_map(|(owner, token)| Some((owner, Secret::new(token.as_str()?)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use syfthub_config::Settings;
+    use syfthub_domain::{Detail, Error, Loc};
+
+    use super::*;
+
+    fn try_read(body: Value) -> Result<Ask> {
+        let settings = Settings::for_tests(std::path::Path::new("unused"));
+        read(body, Some(Secret::new("from-header")), &settings.aggregator)
+    }
+
+    fn locations(error: Error) -> Vec<String> {
+        let Detail::Fields(fields) = error.detail else { panic!("not a validation error") };
+        let step = |loc: &Loc| match loc {
+            Loc::Key(key) => key.clone(),
+            Loc::Index(index) => index.to_string(),
+        };
+        fields.iter().map(|field| field.loc[1..].iter().map(step).collect::<Vec<_>>().join(".")).collect()
+    }
+
+    fn failing(body: Value) -> Vec<String> {
+        locations(try_read(body).unwrap_err())
+    }
+
+    fn with(key: &str, value: Value) -> Value {
+        let mut body = json!({"prompt": "hi", "model": {"url": "http://m", "slug": "m"}});
+        body[key] = value;
+        body
+    }
+
+    #[test]
+    fn a_minimal_body_gets_the_defaults() {
+        let ask =
+            try_read(json!({"prompt": "hi", "model": {"url": "http://m", "slug": "m"}, "peer_token": 3}))
+                .unwrap();
+        assert_eq!((ask.top_k, ask.max_tokens), (5, 1024));
+        assert!((ask.temperature - 0.7).abs() < 1e-9 && (ask.similarity_threshold - 0.5).abs() < 1e-9);
+        assert!(ask.data_sources.is_empty() && !ask.retrieval_only && !ask.require_all_sources);
+        assert_eq!(ask.credential, Some(Secret::new("from-header")));
+        let ask = try_read(with("user_token", json!("from-body"))).unwrap();
+        assert_eq!(ask.credential, Some(Secret::new("from-body")));
+    }
+
+    #[test]
+    fn every_failing_field_is_named() {
+        let body = json!({
+            "prompt": "", "top_k": 21, "temperature": -0.1, "max_tokens": 0, "similarity_threshold": 1.5,
+            "model": {"url": "http://m"}, "data_sources": [{"slug": "x"}], "messages": [{"role": "robot", "content": "x"}],
+            "endpoint_tokens": {"bob": 3},
+        });
+        let expected = [
+            "prompt",
+            "model.slug",
+            "data_sources.0.url",
+            "endpoint_tokens",
+            "top_k",
+            "max_tokens",
+            "temperature",
+            "similarity_threshold",
+            "messages.0.role",
+        ];
+        assert_eq!(failing(body), expected);
+        assert_eq!(failing(with("top_k", json!(0))), ["top_k"]);
+        assert_eq!(failing(with("temperature", json!(2.1))), ["temperature"]);
+        assert_eq!(failing(json!({})), ["prompt", "model"]);
+    }
+
+    #[test]
+    fn limits_of_size_hold() {
+        let source = json!({"url": "http://s", "slug": "s"});
+        assert_eq!(failing(with("data_sources", vec![source; 11].into())), ["data_sources"]);
+        assert_eq!(failing(with("prompt", "x".repeat(MAX_TEXT + 1).into())), ["prompt"]);
+        let turn = json!({"role": "user", "content": "x"});
+        assert_eq!(failing(with("messages", vec![turn; MAX_TURNS + 1].into())), ["messages"]);
+    }
+
+    #[test]
+    fn without_generation_the_model_may_be_empty() {
+        let empty = json!({"url": "", "slug": "", "name": "retrieval-only"});
+        assert_eq!(failing(with("model", empty.clone())), ["model.url", "model.slug"]);
+        let ask = try_read(json!({"prompt": "q", "model": empty, "retrieval_only": true})).unwrap();
+        assert!(ask.retrieval_only);
+    }
+
+    #[test]
+    fn a_refused_token_is_not_echoed() {
+        let error = try_read(with("endpoint_tokens", json!({"bob": ["s3cret"]}))).unwrap_err();
+        assert!(!format!("{error:?}").contains("s3cret"));
+        let error = try_read(with("user_token", json!("s3cret".repeat(2_000)))).unwrap_err();
+        assert!(!format!("{error:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,133 @@
+//! `/api/v1/chat` and `/api/v1/chat/stream`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use axum::{Json, Router};
+use futures::{Stream, StreamExt};
+use http::{HeaderMap, header};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use syfthub_config::{Rule, Secret};
+use syfthub_domain::Error;
+use syfthub_web::limits::RateLimiter;
+use syfthub_web::{ApiError, ApiResult, ClientIp, JsonBody, sse};
+
+use super::event::Event;
+use super::{Ask, Chat, Delivery, request, wire};
+
+/// Longest credential that is looked at, in bytes.
+const MAX_CREDENTIAL: usize = 8_192;
+
+/// What the routes need.
+#[derive(Debug, Clone)]
+pub(crate) struct ChatRoutes {
+    pub(crate) chat: Arc<Chat>,
+    pub(crate) limiter: RateLimiter,
+    pub(crate) rule: Rule,
+}
+
+pub(crate) fn router(routes: ChatRoutes) -> Router {
+    Router::new()
+        .route("/api/v1/chat", post(complete))
+        .route("/api/v1/chat/stream", post(stream))
+        .with_state(routes)
+}
+
+async fn complete(
+    State(routes): State<ChatRoutes>,
+    ClientIp(ip): ClientIp,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Json<Value>> {
+    let ask = routes.admit(ip, &headers, body).await?;
+    let mut events = routes.chat.ask(ask, Delivery::Whole);
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Done(answer) => return Ok(Json(wire::response_json(&answer))),
+            Event::Failed(failed) => {
+                let billing = failed.billing.to_json();
+                return Err(ApiError::from(failed.error).with_billing(billing));
+            }
+            _ => {}
+        }
+    }
+    Err(Error::internal("the chat ended without a last event").into())
+}
+
+async fn stream(
+    State(routes): State<ChatRoutes>,
+    ClientIp(ip): ClientIp,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Response> {
+    let ask = routes.admit(ip, &headers, body).await?;
+    Ok(sse::response(frames(routes.chat.ask(ask, Delivery::Streamed))))
+}
+
+fn frames(events: impl Stream<Item = Event>) -> impl Stream<Item = sse::Event> {
+    events.map(|event| {
+        let (name, data) = wire::event_json(&event);
+        sse::Event::new(name, data)
+    })
+}
+
+impl ChatRoutes {
+    /// Counts the request, reads it, and checks who asks when guests are not served.
+    async fn admit(&self, ip: std::net::IpAddr, headers: &HeaderMap, body: Value) -> ApiResult<Ask> {
+        self.limiter.check("chat", &ip.to_string(), self.rule).await?;
+        let ask = request::read(body, credential(headers), &self.chat.settings)?;
+        if let Some(credential) = &ask.credential {
+            self.limiter.check("chat-token", &fingerprint(credential), self.rule).await?;
+        }
+        self.chat.admit(ask.credential.as_ref()).await?;
+        Ok(ask)
+    }
+}
+
+/// The credential of the header. Clients send it with and without the word `Bearer`.
+fn credential(headers: &HeaderMap) -> Option<Secret> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) => return None,
+        None => text,
+    };
+    (!token.is_empty() && token.len() <= MAX_CREDENTIAL).then(|| Secret::new(token))
+}
+
+/// A key to count by that does not give the credential away.
+fn fingerprint(credential: &Secret) -> String {
+    let digest: [u8; 32] = Sha256::digest(credential.expose().as_bytes()).into();
+    let [high, low, ..] = digest.as_chunks::<8>().0 else { return String::new() };
+    format!("{:016x}{:016x}", u64::from_be_bytes(*high), u64::from_be_bytes(*low))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &'static str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, http::HeaderValue::from_static(value));
+        credential(&headers).map(|token| token.expose().to_owned())
+    }
+
+    #[test]
+    fn the_header_may_come_with_or_without_its_scheme() {
+        assert_eq!(read("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(read("bearer  abc").as_deref(), Some("abc"));
+        assert_eq!(read("abc").as_deref(), Some("abc"));
+        assert_eq!(read("Basic abc"), None);
+        assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn a_fingerprint_is_not_the_credential() {
+        let print = fingerprint(&Secret::new("syft_pat_x"));
+        assert_eq!(print.len(), 32);
+        assert!(!print.contains("syft"));
+    }
+}

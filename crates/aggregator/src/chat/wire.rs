@@ -1,0 +1,111 @@
+//! The JSON of answers and events, as the published SDKs read it.
+
+use serde_json::{Map, Value, json};
+
+use super::event::{Answer, Event, Failed, Source, SourceInfo};
+
+/// The answer of `/chat`.
+pub(super) fn response_json(answer: &Answer) -> Value {
+    json!({
+        "response": answer.response,
+        "sources": sources(&answer.sources),
+        "retrieval_info": retrieval_info(&answer.retrieval_info),
+        "metadata": metadata(answer),
+        "usage": answer.usage,
+        "profit_share": profit_share(answer),
+        "billing": answer.billing.to_json(),
+        "citations": citations(answer),
+    })
+}
+
+/// Name and data of an event. SDKs take an unknown name for an error, so the set is closed.
+pub(super) fn event_json(event: &Event) -> (&'static str, Value) {
+    match event {
+        Event::RetrievalStart { sources } => ("retrieval_start", json!({"sources": sources})),
+        Event::SourceComplete { path, status, documents } => {
+            ("source_complete", json!({"path": path, "status": status, "documents": documents}))
+        }
+        Event::RerankingStart { documents } => ("reranking_start", json!({"documents": documents})),
+        Event::RerankingComplete { documents, time_ms } => {
+            ("reranking_complete", json!({"documents": documents, "time_ms": time_ms}))
+        }
+        Event::RetrievalComplete { total_documents, time_ms } => {
+            ("retrieval_complete", json!({"total_documents": total_documents, "time_ms": time_ms}))
+        }
+        Event::GenerationStart => ("generation_start", json!({})),
+        Event::GenerationHeartbeat { elapsed_ms } => {
+            ("generation_heartbeat", json!({"elapsed_ms": elapsed_ms}))
+        }
+        Event::Token(content) => ("token", json!({"content": content})),
+        Event::Done(answer) => ("done", done_json(answer)),
+        Event::Failed(failed) => ("error", failed_json(failed)),
+    }
+}
+
+fn done_json(answer: &Answer) -> Value {
+    let mut done = Map::new();
+    if answer.is_annotated {
+        done.insert("response".into(), answer.response.as_str().into());
+    }
+    done.insert("sources".into(), sources(&answer.sources));
+    done.insert("retrieval_info".into(), retrieval_info(&answer.retrieval_info));
+    done.insert("metadata".into(), metadata(answer));
+    if let Some(usage) = answer.usage {
+        done.insert("usage".into(), json!(usage));
+    }
+    if answer.profit_share.is_some() {
+        done.insert("profit_share".into(), profit_share(answer));
+    }
+    let billing = answer.billing.to_json();
+    if !billing.is_null() {
+        done.insert("billing".into(), billing);
+    }
+    if answer.is_annotated {
+        done.insert("citations".into(), citations(answer));
+    }
+    done.into()
+}
+
+fn failed_json(failed: &Failed) -> Value {
+    json!({"message": failed.error.message, "code": failed.error.code.name(), "billing": failed.billing.to_json()})
+}
+
+fn sources(sources: &[Source]) -> Value {
+    let entry =
+        |source: &Source| (source.title.clone(), json!({"slug": source.path, "content": source.content}));
+    Value::Object(sources.iter().map(entry).collect())
+}
+
+fn retrieval_info(infos: &[SourceInfo]) -> Value {
+    infos
+        .iter()
+        .map(|info| {
+            json!({
+                "path": info.path,
+                "documents_retrieved": info.documents_retrieved,
+                "status": info.status,
+                "error_message": info.error_message,
+            })
+        })
+        .collect()
+}
+
+fn metadata(answer: &Answer) -> Value {
+    json!({
+        "retrieval_time_ms": answer.retrieval_time_ms,
+        "generation_time_ms": answer.generation_time_ms,
+        "total_time_ms": answer.total_time_ms,
+    })
+}
+
+fn profit_share(answer: &Answer) -> Value {
+    let Some(shares) = &answer.profit_share else { return Value::Null };
+    Value::Object(shares.iter().map(|(path, share)| (path.clone(), json!(share))).collect())
+}
+
+fn citations(answer: &Answer) -> Value {
+    let entry = |citation: &super::event::Citation| {
+        (citation.number.to_string(), json!({"slug": citation.path, "title": citation.title}))
+    };
+    Value::Object(answer.citations.iter().map(entry).collect())
+}

@@ -1,0 +1,19 @@
+//! `syfthub-aggregator serve | healthcheck | config`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use syfthub_aggregator::command::{Command, run};
+
+/// The chat service of SyftHub.
+#[derive(Debug, Parser)]
+#[command(name = "syfthub-aggregator", version, about)]
+struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    run(&Arguments::parse().command)
+}

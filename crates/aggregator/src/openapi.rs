@@ -1,0 +1,84 @@
+//! The API document that `/docs` shows in debug mode.
+
+use serde_json::{Value, json};
+
+/// An OpenAPI 3.1 document of the chat routes.
+pub(crate) fn document() -> Value {
+    let body = json!({
+        "required": true,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ask"}}},
+    });
+    let refused = json!({"description": "A field is wrong; `detail` lists all of them"});
+    json!({
+        "openapi": "3.1.0",
+        "info": {"title": "SyftHub aggregator", "version": env!("CARGO_PKG_VERSION")},
+        "paths": {
+            "/health": {"get": {"summary": "The process answers", "responses": {"200": {"description": "Healthy"}}}},
+            "/ready": {"get": {"summary": "It takes requests", "responses": {"200": {"description": "Ready"}}}},
+            "/api/v1/chat": {"post": {
+                "summary": "Ask a question and wait for the whole answer",
+                "requestBody": body.clone(),
+                "responses": {
+                    "200": {"description": "The answer with its sources"},
+                    "400": {"description": "No answer; `message` says why, `billing` what it cost"},
+                    "422": refused.clone(),
+                },
+            }},
+            "/api/v1/chat/stream": {"post": {
+                "summary": "Ask a question and follow the answer as server-sent events",
+                "requestBody": body,
+                "responses": {
+                    "200": {"description": "Events; the last is `done` or `error`", "content": {"text/event-stream": {}}},
+                    "422": refused,
+                },
+            }},
+        },
+        "components": {"schemas": {"Ask": ask(), "EndpointRef": endpoint_ref()}},
+    })
+}
+
+fn ask() -> Value {
+    let endpoint = json!({"$ref": "#/components/schemas/EndpointRef"});
+    json!({
+        "type": "object",
+        "required": ["prompt", "model"],
+        "properties": {
+            "prompt": {"type": "string", "minLength": 1, "maxLength": 100_000},
+            "model": endpoint.clone(),
+            "data_sources": {"type": "array", "items": endpoint, "default": []},
+            "endpoint_tokens": {"type": "object", "additionalProperties": {"type": "string"}},
+            "user_token": {"type": ["string", "null"]},
+            "top_k": {"type": "integer", "minimum": 1, "maximum": 20, "default": 5},
+            "max_tokens": {"type": "integer", "minimum": 1, "default": 1024},
+            "temperature": {"type": "number", "minimum": 0, "maximum": 2, "default": 0.7},
+            "similarity_threshold": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5},
+            "custom_system_prompt": {"type": ["string", "null"]},
+            "messages": {"type": "array", "items": {
+                "type": "object",
+                "required": ["role", "content"],
+                "properties": {
+                    "role": {"enum": ["system", "user", "assistant"]},
+                    "content": {"type": "string"},
+                },
+            }},
+            "retrieval_only": {"type": "boolean", "default": false},
+            "require_all_sources": {"type": "boolean", "default": false},
+        },
+    })
+}
+
+fn endpoint_ref() -> Value {
+    let nullable = json!({"type": ["string", "null"]});
+    json!({
+        "type": "object",
+        "required": ["url", "slug"],
+        "properties": {
+            "url": {"type": "string"},
+            "slug": {"type": "string"},
+            "name": {"type": "string"},
+            "tenant_name": nullable.clone(),
+            "owner_username": nullable.clone(),
+            "query_override": nullable,
+        },
+    })
+}
