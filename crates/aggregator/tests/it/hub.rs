@@ -1,0 +1,147 @@
+//! A hub that mints tokens by rote and counts how often it was asked; and what the service does with them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+use syfthub_proto::identity::identity_service_server::IdentityService;
+use syfthub_proto::identity::{
+    FindUserRequest, FindUserResponse, MintSatelliteTokensRequest, MintSatelliteTokensResponse,
+    SatelliteToken, VerifyCredentialRequest, VerifyCredentialResponse,
+};
+use syfthub_rpc::{Caller, InternalKey, Peer, stubs};
+use tonic::{Request, Response, Status};
+
+use crate::actor::{TestApp, post, question};
+use crate::upstream::Upstream;
+
+pub(crate) const KEY: InternalKey = InternalKey::new([7; 32]);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FakeHub {
+    pub(crate) minted: Arc<AtomicUsize>,
+    pub(crate) audiences: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeHub {
+    pub(crate) fn peer(&self) -> Peer {
+        let routes = tonic::service::Routes::new(stubs::identity_server(self.clone()));
+        syfthub_rpc::local(routes, Caller::Aggregator, &KEY)
+    }
+}
+
+#[tonic::async_trait]
+impl IdentityService for FakeHub {
+    async fn verify_credential(
+        &self,
+        request: Request<VerifyCredentialRequest>,
+    ) -> Result<Response<VerifyCredentialResponse>, Status> {
+        if request.get_ref().credential == "syft_pat_good" {
+            return Ok(Response::new(VerifyCredentialResponse::default()));
+        }
+        Err(Status::unauthenticated("no"))
+    }
+
+    async fn find_user(&self, _: Request<FindUserRequest>) -> Result<Response<FindUserResponse>, Status> {
+        Err(Status::not_found("nobody"))
+    }
+
+    async fn mint_satellite_tokens(
+        &self,
+        request: Request<MintSatelliteTokensRequest>,
+    ) -> Result<Response<MintSatelliteTokensResponse>, Status> {
+        let request = request.into_inner();
+        if request.credential != "syft_pat_good" {
+            return Err(Status::unauthenticated("no"));
+        }
+        let number = self.minted.fetch_add(1, Ordering::SeqCst);
+        self.audiences.lock().unwrap().extend(request.audiences.clone());
+        let token = |audience: String| SatelliteToken {
+            token: format!("minted-{number}-for-{audience}"),
+            audience,
+            expires_in_seconds: 60,
+        };
+        let tokens = request.audiences.into_iter().map(token).collect();
+        Ok(Response::new(MintSatelliteTokensResponse { tokens, failures: vec![] }))
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_the_request_go_to_their_owner_only() {
+    let (app, model) = (TestApp::new(), Upstream::model("ok").await);
+    let (a, b) = (Upstream::source(&[]).await, Upstream::source(&[]).await);
+    let mut body = question(&model, &[("ann/a", &a), ("bob/b", &b)]);
+    body["endpoint_tokens"] = json!({"ann": "token-of-ann"});
+    body["data_sources"][1]["tenant_name"] = json!("acme");
+    app.chat(&body).await;
+    assert_eq!(a.calls()[0].header("authorization"), Some("Bearer token-of-ann"));
+    assert_eq!(a.calls()[0].header("x-tenant-name"), None);
+    assert_eq!(b.calls()[0].header("authorization"), None);
+    assert_eq!(b.calls()[0].header("x-tenant-name"), Some("acme"));
+    assert_eq!(model.calls()[0].header("authorization"), None);
+    assert_eq!(app.hub.minted.load(Ordering::SeqCst), 0, "a guest has nothing to mint on");
+}
+
+#[tokio::test]
+async fn missing_tokens_are_minted_in_one_call_and_kept_until_shortly_before_their_end() {
+    let (app, model) = (TestApp::new(), Upstream::model("ok").await);
+    let (a, b) = (Upstream::source(&[]).await, Upstream::source(&[]).await);
+    let mut body = question(&model, &[("ann/a", &a), ("bob/b", &b)]);
+    body["user_token"] = json!("syft_pat_good");
+    body["endpoint_tokens"] = json!({"bob": "own"});
+    app.chat(&body).await;
+    app.chat(&body).await;
+    assert_eq!(app.hub.minted.load(Ordering::SeqCst), 1);
+    assert_eq!(*app.hub.audiences.lock().unwrap(), ["ann", "mia"]);
+    assert_eq!(a.calls()[1].header("authorization"), Some("Bearer minted-0-for-ann"));
+    assert_eq!(b.calls()[1].header("authorization"), Some("Bearer own"));
+    assert_eq!(model.calls()[1].header("authorization"), Some("Bearer minted-0-for-mia"));
+    app.clock.advance(Duration::from_secs(51));
+    app.chat(&body).await;
+    assert_eq!(app.hub.minted.load(Ordering::SeqCst), 2);
+    assert_eq!(a.calls()[2].header("authorization"), Some("Bearer minted-1-for-ann"));
+}
+
+#[tokio::test]
+async fn a_burst_mints_once_and_the_credential_reaches_nobody_but_the_hub() {
+    let (app, model) = (TestApp::new(), Upstream::model("ok").await);
+    let source = Upstream::source(&[]).await;
+    let body = question(&model, &[("ann/a", &source)]);
+    let ask = || {
+        let mut request = post("/api/v1/chat", &body);
+        request.headers_mut().insert("authorization", "Bearer syft_pat_good".parse().unwrap());
+        app.send(request)
+    };
+    futures::future::join_all((0..8).map(|_| ask())).await;
+    assert_eq!(app.hub.minted.load(Ordering::SeqCst), 1);
+    for call in source.calls().into_iter().chain(model.calls()) {
+        assert!(!format!("{call:?}").contains("syft_pat_good"));
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_refuses_leaves_the_call_without_a_token() {
+    let (app, model) = (TestApp::new(), Upstream::model("ok").await);
+    let source = Upstream::source(&[]).await;
+    let mut body = question(&model, &[("ann/a", &source)]);
+    body["user_token"] = json!("expired");
+    let answer = app.chat(&body).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(source.calls()[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn guests_are_refused_when_the_operator_says_so() {
+    let app = TestApp::with(|settings| settings.aggregator.require_auth = true);
+    let model = Upstream::model("ok").await;
+    let mut body = question(&model, &[]);
+    let answer = app.chat(&body).await;
+    assert_eq!(answer.status, 401, "{}", answer.text);
+    assert!(answer.headers.contains_key("www-authenticate"));
+    body["user_token"] = json!("expired");
+    assert_eq!(app.stream(&body).await.status, 401);
+    body["user_token"] = json!("syft_pat_good");
+    assert_eq!(app.chat(&body).await.status, 200);
+    assert_eq!(model.calls().len(), 1);
+}

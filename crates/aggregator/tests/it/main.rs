@@ -1,0 +1,18 @@
+//! The chat service as its clients see it: real router, real sockets to scripted endpoints.
+#![expect(clippy::unwrap_used, reason = "a failing test should panic")]
+
+mod actor;
+mod answers;
+mod command;
+mod disconnect;
+mod events;
+mod grpc;
+mod health;
+mod hostile;
+mod hub;
+mod privacy;
+mod prompts;
+mod refusals;
+mod sources;
+mod upstream;
+mod validation;
