@@ -131,17 +131,17 @@ fn detail(error: &Error) -> Value {
 /// Logs an error once, at the edge. The causes of a 4xx are of interest only when someone looks.
 fn log(error: &Error) {
     let code = error.code.name();
-    let message = error.message.as_str();
+    let told = error.message.as_str();
     let chain = error.chain();
     match error.code.http_status() {
         500.. if error.code == ErrorCode::Internal => {
-            tracing::error!(target: "syfthub.api.error", code, message, chain, "error.unhandled");
+            tracing::error!(target: "syfthub.api.error", code, told, chain, "error.unhandled");
         }
-        500.. => tracing::error!(target: "syfthub.api.error", code, message, chain, "error.domain"),
+        500.. => tracing::error!(target: "syfthub.api.error", code, told, chain, "error.domain"),
         422 => tracing::debug!(target: "syfthub.api.error", code, "error.validation"),
-        404 => tracing::debug!(target: "syfthub.api.error", code, message, "error.not_found"),
-        401 => tracing::debug!(target: "syfthub.api.error", code, message, chain, "error.unauthorized"),
-        403 => tracing::debug!(target: "syfthub.api.error", code, message, chain, "error.forbidden"),
-        _ => tracing::debug!(target: "syfthub.api.error", code, message, chain, "error.domain"),
+        404 => tracing::debug!(target: "syfthub.api.error", code, told, "error.not_found"),
+        401 => tracing::debug!(target: "syfthub.api.error", code, told, chain, "error.unauthorized"),
+        403 => tracing::debug!(target: "syfthub.api.error", code, told, chain, "error.forbidden"),
+        _ => tracing::debug!(target: "syfthub.api.error", code, told, chain, "error.domain"),
     }
 }

@@ -6,4 +6,5 @@ mod documents;
 mod extract;
 mod fields;
 mod layers;
+mod logged;
 mod serving;
