@@ -1,6 +1,6 @@
 # The commands of this repository. `make` alone lists them. The work is done by xtask/.
 .DEFAULT_GOAL := help
-.PHONY: help run stack test check gen guard migration bench
+.PHONY: help run stack test check gen guard migration bench soak
 
 # What runs the hub shares its build with the hub; what tests it shares its build with the tests.
 RUN   := cargo run --quiet --profile quick --package xtask --
@@ -41,3 +41,7 @@ migration: ## a new migration for both databases (NAME=what_changes)
 bench: ## measure the hub against bare handlers (ARGS="…" go to the bench)
 	$(need-cargo)
 	@$(RUN) bench -- $(ARGS)
+
+soak: ## kill and restart services under load for a while (MINUTES=10) and look for what was lost
+	$(need-cargo)
+	@$(RUN) soak $(if $(MINUTES),--minutes $(MINUTES))

@@ -1,5 +1,7 @@
 //! `make bench`: the bench crate against the built hub.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::run;
@@ -11,7 +13,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     println!("building the hub and the bench");
     let packages: Vec<&str> = BINARIES.iter().copied().chain(["syfthub-bench"]).collect();
     workspace::build(Profile::Quick, &packages)?;
-    let mut bench = workspace::cargo();
-    bench.args(["run", "--quiet", "--profile", Profile::Quick.name(), "--package", "syfthub-bench", "--"]);
-    workspace::run(bench.args(arguments))
+    program(arguments)
+}
+
+/// Runs the bench on the binaries of its own profile.
+pub(crate) fn program(arguments: &[String]) -> Result<()> {
+    let hub = workspace::binary(Profile::Quick, "syfthub")?;
+    let mut bench = Command::new(workspace::binary(Profile::Quick, "syfthub-bench")?);
+    bench.arg("--binaries").args(hub.parent()).args(arguments);
+    workspace::run(&mut bench)
 }

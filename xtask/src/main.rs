@@ -58,6 +58,12 @@ enum Command {
         #[arg(long, default_value_t = 8080)]
         port: u16,
     },
+    /// Kills and restarts services under load and looks for what was lost.
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     /// An empty migration for both databases.
     Migration {
         /// What it changes, in lower_case_words.
@@ -79,6 +85,7 @@ fn main() -> ExitCode {
         Command::Gen => check::generate().map(|()| true),
         Command::Guard => guard::run().map(|counts| counts.failed == 0),
         Command::Stack { port } => stack::run(port).map(|()| true),
+        Command::Soak { minutes } => stack::soak::run(minutes),
         Command::Migration { name } => migration::create(&name).map(|()| true),
         Command::Bench { arguments } => bench::run(&arguments).map(|()| true),
     };

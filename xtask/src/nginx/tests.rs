@@ -173,6 +173,7 @@ fn the_edge_answers_for_itself_in_the_shape_of_the_api() {
         .send(&edge.http)
         .unwrap();
     assert_eq!((grpc.status, grpc.header("grpc-status")), (404, Some("12")));
+    assert!(edge.get("/ada/notes").all("Vary").contains(&"Accept"), "a cache may mix the page and the API");
     assert_eq!(edge.get("/health").all("X-Frame-Options"), ["SAMEORIGIN"]);
     assert_eq!(gone.all("X-Frame-Options"), ["SAMEORIGIN"]);
 }

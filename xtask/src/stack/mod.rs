@@ -3,6 +3,7 @@
 
 mod held_model;
 mod members;
+pub(crate) mod soak;
 pub(crate) mod tests;
 
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::process::{Service, free_port};
 use crate::workspace::{self, BINARIES, Profile};
 use crate::{provision, run};
 
+use members::Member;
+
 /// Longest that anything may take to become ready.
 const READY: Duration = Duration::from_secs(90);
 /// The database that the services share.
@@ -38,6 +41,8 @@ pub(crate) struct Stack {
     /// `127.0.0.1:PORT` of the proxy.
     pub(crate) address: String,
     ports: members::Ports,
+    settings: members::Settings,
+    profile: Profile,
     /// Personal access token of the user that the node publishes for.
     pub(crate) token: String,
     folder: TempDir,
@@ -94,12 +99,11 @@ impl Stack {
             address: format!("http://localhost:{port}"),
         };
         let start = |member| members::start(member, profile, folder.path(), ports, &settings);
-        let backend = start(members::Member::Backend)?;
-        let aggregator = start(members::Member::Aggregator)?;
-        let mcp = start(members::Member::Mcp)?;
+        let backend = start(Member::Backend)?;
+        let aggregator = start(Member::Aggregator)?;
+        let mcp = start(Member::Mcp)?;
         let nginx = members::start_nginx(folder.path(), ports)?;
         let address = format!("127.0.0.1:{port}");
-        let token = String::new();
         Ok(Self {
             node: None,
             nginx,
@@ -110,7 +114,9 @@ impl Stack {
             postgres,
             address,
             ports,
-            token,
+            settings,
+            profile,
+            token: String::new(),
             folder,
         })
     }
@@ -156,6 +162,19 @@ impl Stack {
         let answer = Request::post("/api/v1/auth/tokens", &body).bearer(access).send(&self.address)?;
         let answer = answer.expect(201)?.json()?;
         answer["token"].as_str().map(str::to_owned).context("no token in the answer")
+    }
+
+    /// Kills a service without a goodbye and starts it again; returns when it is ready.
+    fn crash(&mut self, member: Member) -> Result<()> {
+        let (profile, ports) = (self.profile, self.ports);
+        let service = match member {
+            Member::Backend => &mut self.backend,
+            Member::Aggregator => &mut self.aggregator,
+            Member::Mcp => &mut self.mcp,
+        };
+        service.kill();
+        *service = members::start(member, profile, self.folder.path(), ports, &self.settings)?;
+        Ok(())
     }
 
     /// The last words of something that ended although nobody asked it to.
