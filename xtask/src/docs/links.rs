@@ -1,4 +1,4 @@
-//! Relative links of the documentation.
+//! Relative links of the documentation, and the source files that it names.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
     for (file, text) in super::files()? {
         let exists = |path: &Path| workspace::root().join(path).exists();
         faults.extend(broken(&file, &text, exists));
+        faults.extend(misnamed(&file, &text, exists));
     }
     Ok(faults)
 }
@@ -28,6 +29,20 @@ fn broken(file: &Path, text: &str, exists: impl Fn(&Path) -> bool) -> Vec<String
             !exists(&folder.join(path))
         })
         .map(|target| format!("{}: {target} leads nowhere", file.display()))
+        .collect()
+}
+
+/// Source files named in full (`crate/src/….rs`) that do not exist.
+fn misnamed(file: &Path, text: &str, exists: impl Fn(&Path) -> bool) -> Vec<String> {
+    let code = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let sources = code.filter(|word| {
+        word.contains("/src/")
+            && Path::new(word).extension().is_some_and(|e| e == "rs")
+            && !word.contains(['*', '…'])
+    });
+    sources
+        .filter(|word| !exists(Path::new(word)) && !exists(&Path::new("crates").join(word)))
+        .map(|word| format!("{}: there is no {word}", file.display()))
         .collect()
 }
 
@@ -56,6 +71,13 @@ fn targets(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_file_that_moved_is_found() {
+        let text = "see `web/src/gone.rs` and `web/src/here.rs` and `mod.rs`";
+        let faults = misnamed(Path::new("a.md"), text, |path| path == Path::new("crates/web/src/here.rs"));
+        assert_eq!(faults, ["a.md: there is no web/src/gone.rs"]);
+    }
 
     #[test]
     fn a_link_that_leads_nowhere_is_found() {
