@@ -14,7 +14,8 @@ use url::Url;
 pub struct NodeConfig {
     /// The hub's public address, for example `https://hub.example.org`.
     pub hub: Url,
-    /// The issuer that satellite tokens must name; `None` means `hub` without a slash at its end.
+    /// The issuer that satellite tokens must name; `None` means what the hub names in a token that it mints for the
+    /// publisher, or `hub` without a slash at its end when it mints none.
     pub issuer: Option<String>,
     /// A personal access token of the publisher with scope `write` or `full`.
     pub token: Secret,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use syfthub_domain::Visibility;
@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::config::{Corpus, ModelConfig, NodeConfig, SourceConfig, Summary};
+use crate::config::{Corpus, ModelConfig, NodeConfig, Quiet, SourceConfig, Summary};
 use crate::folder::{Indexer, IndexingError, follow};
 use crate::hub::{Hub, Offer, Publication, Publisher};
 use crate::index::{Index, IndexError};
 use crate::model::Model;
-use crate::server::gate::Gate;
+use crate::server::gate::{Gate, Standing};
 use crate::server::{Service, router};
 
 /// Time for requests to end when the node stops.
@@ -80,7 +80,7 @@ impl Node {
             Some(source) => Some(open_index(source, &config).await?),
             None => None,
         };
-        let owner = Arc::new(OnceLock::new());
+        let owner = Standing::default();
         let (state, publication) = watch::channel(Publication::Waiting);
         let publisher = Publisher {
             hub: hub.clone(),
@@ -88,10 +88,11 @@ impl Node {
             public_url: public_url(&config, addr)?,
             every: config.report_every,
             clock: config.clock.clone(),
+            issuer: config.issuer.clone(),
             owner: owner.clone(),
             state,
         };
-        let gate = Gate::new(hub, issuer(&config), config.visibility, config.clock.clone(), owner);
+        let gate = Gate::new(hub, config.visibility, config.clock.clone(), owner);
         let source = config.source.as_ref().zip(indexed.as_ref());
         let service = Service::new(
             gate,
@@ -154,11 +155,6 @@ fn public_url(config: &NodeConfig, addr: SocketAddr) -> Result<Url, StartError> 
         reachable.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     Url::parse(&format!("http://{reachable}")).map_err(|error| StartError::Setup(error.to_string()))
-}
-
-fn issuer(config: &NodeConfig) -> String {
-    let issuer = config.issuer.clone().unwrap_or_else(|| config.hub.to_string());
-    issuer.trim_end_matches('/').to_owned()
 }
 
 fn offers(config: &NodeConfig) -> Vec<Offer> {
@@ -247,7 +243,9 @@ impl RunningNode {
         });
         self.tasks.spawn(publisher.run(self.stop.clone()));
         self.index = indexer.as_ref().map(|indexer| indexer.index.clone());
-        if let Some(indexer) = indexer {
+        if let Some(mut indexer) = indexer {
+            // The bar was for the first time; later passes say what they did in the log.
+            indexer.progress = Arc::new(Quiet);
             self.tasks.spawn(follow(indexer, self.stop.clone()));
         }
     }

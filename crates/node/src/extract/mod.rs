@@ -155,7 +155,8 @@ mod tests {
             documents in proptest::collection::vec("[a-z .!?\\[\\]:0-9é<>]{0,120}", 0..6),
             question in "[a-z é?]{0,60}",
         ) {
-            let list: String = documents.iter().enumerate().map(|(n, text)| format!("[{}]: {text}\n", n + 1)).collect();
+            let list: Vec<String> = documents.iter().enumerate().map(|(n, text)| format!("[{}]: {text}\n", n + 1)).collect();
+            let list = list.concat();
             let text = ask(&format!("<<<DOCUMENTS x>>>\n{list}<<<END DOCUMENTS x>>>\n<<<QUESTION x>>>\n{question}\n<<<END QUESTION x>>>"));
             proptest::prop_assert!(!text.is_empty());
             proptest::prop_assert_eq!(pieces(&text).collect::<String>(), text);

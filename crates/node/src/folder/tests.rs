@@ -63,9 +63,9 @@ async fn a_folder_of_all_kinds_is_indexed_and_the_rest_is_counted() {
 #[tokio::test]
 async fn a_copy_takes_over_when_its_original_is_gone() {
     let (docs, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let text: String =
+    let paragraphs: Vec<String> =
         (0..60).map(|i| format!("Paragraph {i} {}\n\n", "about nothing much ".repeat(12))).collect();
-    let text = format!("{text}At the very end stands the word xylophone.\n");
+    let text = format!("{}At the very end stands the word xylophone.\n", paragraphs.concat());
     fs::write(docs.path().join("one.txt"), &text).unwrap();
     fs::write(docs.path().join("two.txt"), &text).unwrap();
     let indexer = indexer(Corpus::Folder(docs.path().to_owned()), state.path()).await;

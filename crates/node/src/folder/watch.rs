@@ -41,7 +41,12 @@ pub(crate) async fn follow(indexer: Indexer, stop: CancellationToken) {
             () = tokio::time::sleep(due) => {}
             _ = events.recv() => settle(&mut events).await,
         }
-        match indexer.run().await {
+        let pass = tokio::select! {
+            // A pass that is cut short leaves the index as its last batch left it.
+            () = stop.cancelled() => break,
+            pass = indexer.run() => pass,
+        };
+        match pass {
             Ok(summary) => {
                 if summary.changed() {
                     tracing::info!(%summary, read = summary.read, removed = summary.removed, "node.index.updated");

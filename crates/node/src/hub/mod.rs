@@ -4,6 +4,8 @@ mod publish;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -112,15 +114,40 @@ impl Hub {
         HubError::Refused(format!("the hub refused {doing} ({status}: {detail}){advice}"))
     }
 
-    /// Whose token this is.
-    pub(crate) async fn me(&self) -> Result<Owner, HubError> {
+    /// Whose token this is, and what the hub calls itself: `issuer` if it is given, else what stands in a
+    /// satellite token that the hub mints for us. Its public address and the one we reach it by may differ.
+    pub(crate) async fn me(&self, issuer: Option<&str>) -> Result<Owner, HubError> {
         let response = self.send(Method::GET, &["api", "v1", "auth", "me"], None).await?;
         if !response.status().is_success() {
             return Err(self.failure("the token", response).await);
         }
         let me: Me = serde_json::from_value(self.json(response).await?)
             .map_err(|_| self.away(&"its answer is not that of a SyftHub hub; check --hub"))?;
-        Ok(Owner { username: me.username, id: UserId(me.id) })
+        let issuer = match issuer {
+            Some(issuer) => issuer.trim_end_matches('/').to_owned(),
+            None => match self.issuer(&me.username).await? {
+                Some(issuer) => issuer,
+                None => self.base.as_str().trim_end_matches('/').to_owned(),
+            },
+        };
+        Ok(Owner { username: me.username, id: UserId(me.id), issuer })
+    }
+
+    /// The issuer in a token of the hub for ourselves; `None` when it mints none for us.
+    async fn issuer(&self, username: &str) -> Result<Option<String>, HubError> {
+        let mut url = self.url(&["api", "v1", "token"]);
+        url.query_pairs_mut().append_pair("aud", username);
+        let response =
+            self.client.get(url).bearer(&self.token).send().await.map_err(|error| self.away(&error))?;
+        if response.status().is_server_error() {
+            return Err(self.failure("to mint a token", response).await);
+        }
+        if !response.status().is_success() {
+            return Ok(None);
+        }
+        let body = self.json(response).await?;
+        let token = body.get("target_token").and_then(Value::as_str);
+        Ok(token.and_then(issuer_of))
     }
 
     /// Creates or updates an endpoint of the publisher.
@@ -143,7 +170,7 @@ impl Hub {
         let endpoint = self.json(response).await?;
         match endpoint.get("type").and_then(Value::as_str) {
             Some(kind) if kind != offer.kind => Err(HubError::Refused(format!(
-                "{} exists already and is a {kind}, not a {}; choose another slug or delete it first",
+                "{} exists already with the type {kind}, not {}; choose another slug or delete it first",
                 offer.slug, offer.kind
             ))),
             _ => Ok(()),
@@ -206,6 +233,13 @@ impl Offer {
             }],
         })
     }
+}
+
+/// The issuer that stands in a token. The token comes straight from the hub, so its signature proves nothing more here.
+fn issuer_of(token: &str) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    claims.get("iss")?.as_str().map(str::to_owned)
 }
 
 /// The hub's own words: a text, `{message}`, or a list of fields.

@@ -1,7 +1,7 @@
 //! Keeps the node's endpoints published: once at the start, then a health report every minute, and again
 //! from the beginning when the hub was away or has forgotten them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use syfthub_domain::{SharedClock, Slug};
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Hub, HubError, Offer};
-use crate::server::gate::Owner;
+use crate::server::gate::Standing;
 
 /// First pause after a failure; it doubles up to the time between two reports.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -36,7 +36,9 @@ pub(crate) struct Publisher {
     pub(crate) public_url: Url,
     pub(crate) every: Duration,
     pub(crate) clock: SharedClock,
-    pub(crate) owner: Arc<OnceLock<Owner>>,
+    /// The issuer that tokens must name, if the publisher says so.
+    pub(crate) issuer: Option<String>,
+    pub(crate) owner: Standing,
     pub(crate) state: watch::Sender<Publication>,
 }
 
@@ -81,14 +83,10 @@ impl Publisher {
     }
 
     async fn publish(&self) -> Result<(), HubError> {
-        let owner = self.hub.me().await?;
-        let known = self.owner.get_or_init(|| owner.clone());
-        if *known != owner {
-            let text = format!(
-                "the token belongs to {} now, not to {} as before; restart the node",
-                owner.username, known.username
-            );
-            return Err(HubError::Refused(text));
+        let owner = self.hub.me(self.issuer.as_deref()).await?;
+        let before = self.owner.write().unwrap_or_else(PoisonError::into_inner).replace(owner.clone());
+        if let Some(before) = before.filter(|before| before.username != owner.username) {
+            tracing::warn!(before = before.username, now = owner.username, "node.owner.changed");
         }
         for offer in &self.offers {
             self.hub.publish(offer, &self.public_url).await?;

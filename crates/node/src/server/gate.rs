@@ -1,6 +1,6 @@
 //! Who is let in: satellite tokens, verified offline with the hub's public keys.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use syfthub_auth::satellite::{Verifier, VerifyError, key_id};
@@ -24,7 +24,12 @@ pub(crate) struct Owner {
     pub(crate) username: String,
     /// The user's id.
     pub(crate) id: UserId,
+    /// What the hub calls itself in the tokens that it signs.
+    pub(crate) issuer: String,
 }
+
+/// What is known about the owner; filled in when the hub is reached.
+pub(crate) type Standing = Arc<RwLock<Option<Owner>>>;
 
 impl Keys {
     /// The keys, if `kid` is among them and they were fetched less than `age` ago.
@@ -38,10 +43,9 @@ impl Keys {
 #[derive(Debug)]
 pub(crate) struct Gate {
     hub: Hub,
-    issuer: String,
     visibility: Visibility,
     clock: SharedClock,
-    owner: Arc<OnceLock<Owner>>,
+    owner: Standing,
     keys: RwLock<Keys>,
     /// Held while the keys are fetched.
     fetching: Mutex<()>,
@@ -56,14 +60,8 @@ struct Keys {
 
 impl Gate {
     /// `owner` is filled in by whoever learns it from the hub.
-    pub(crate) fn new(
-        hub: Hub,
-        issuer: String,
-        visibility: Visibility,
-        clock: SharedClock,
-        owner: Arc<OnceLock<Owner>>,
-    ) -> Self {
-        Self { hub, issuer, visibility, clock, owner, keys: RwLock::default(), fetching: Mutex::default() }
+    pub(crate) fn new(hub: Hub, visibility: Visibility, clock: SharedClock, owner: Standing) -> Self {
+        Self { hub, visibility, clock, owner, keys: RwLock::default(), fetching: Mutex::default() }
     }
 
     /// Lets the bearer in or says why not.
@@ -71,11 +69,12 @@ impl Gate {
         let Some(token) = bearer.0 else {
             return Err(Error::unauthenticated("A satellite token of the hub is required"));
         };
-        let owner = self.owner.get().ok_or_else(|| unavailable("This node is not known to its hub yet"))?;
+        let owner = self.owner.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let owner = owner.ok_or_else(|| unavailable("This node is not known to its hub yet"))?;
         let kid = key_id(token.expose()).map_err(refused)?;
         let verifier = self.verifier(&kid).await?;
         let claims = verifier
-            .verify(token.expose(), &owner.username, &self.issuer, self.clock.now())
+            .verify(token.expose(), &owner.username, &owner.issuer, self.clock.now())
             .map_err(refused)?;
         if self.visibility == Visibility::Public || claims.user_id() == Some(owner.id) {
             return Ok(());

@@ -4,6 +4,7 @@ use serde_json::json;
 use syfthub_auth::keys::SigningKey;
 use syfthub_auth::satellite::{Claims, mint};
 
+use crate::fake_hub::FakeHub;
 use crate::world::World;
 
 async fn status(world: &World, token: Option<&str>) -> (u16, String) {
@@ -36,7 +37,7 @@ async fn a_private_endpoint_lets_only_its_owner_in() {
 #[tokio::test]
 async fn tokens_that_are_not_good_are_refused_by_name() {
     let world = World::start().await;
-    let good = world.hub.claims("42");
+    let good = FakeHub::claims("42");
     let cases = [
         (Claims { aud: "bob".to_owned(), ..good.clone() }, "audience_mismatch"),
         (Claims { iss: "https://evil.example".to_owned(), ..good.clone() }, "invalid_issuer"),
@@ -61,7 +62,7 @@ async fn keys_are_cached_and_made_up_keys_do_not_flood_the_hub() {
         assert_eq!(status(&world, Some(&world.hub.token("guest"))).await.0, 200);
     }
     assert_eq!(world.hub.key_fetches(), 1);
-    let foreign = mint(&SigningKey::generate().unwrap(), &world.hub.claims("42")).unwrap();
+    let foreign = mint(&SigningKey::generate().unwrap(), &FakeHub::claims("42")).unwrap();
     for _ in 0..5 {
         assert_eq!(status(&world, Some(&foreign)).await.0, 401);
     }
@@ -88,4 +89,22 @@ async fn with_the_hub_away_known_keys_still_work() {
     assert_eq!(status(&world, Some(&world.hub.token("guest"))).await.0, 200);
     world.hub.leave().await;
     assert_eq!(status(&world, Some(&world.hub.token("guest"))).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_hub_that_mints_no_token_for_the_publisher_is_known_by_its_address() {
+    use crate::world::{client, config, embedded, query_url, read};
+    let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
+    hub.state.mints.store(false, std::sync::atomic::Ordering::SeqCst);
+    let mut config = config(&hub, state.path());
+    config.source = Some(embedded());
+    let node = syfthub_node::Node::start(config).await.unwrap();
+    node.published().await.unwrap();
+    let ask = async |issuer: String| {
+        let token = hub.sign(&Claims { iss: issuer, ..FakeHub::claims("guest") });
+        let request = client().post(query_url(&node, "my-notes")).json(&json!({"messages": "penguins"}));
+        read(request.bearer(&syfthub_config::Secret::new(token)).send().await.unwrap()).await.0
+    };
+    assert_eq!(ask(hub.url()).await, 200);
+    assert_eq!(ask(crate::fake_hub::ISSUER.to_owned()).await, 401);
 }

@@ -1,10 +1,10 @@
 //! A hub as far as a node sees it: who am I, endpoints, health reports, public keys.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, patch, post};
 use axum::{Json, Router};
@@ -18,6 +18,9 @@ use tokio::task::JoinSet;
 /// The credential that this hub takes.
 pub(crate) const TOKEN: &str = "syft_pat_0123456789012345678901234567890123456789012";
 
+/// What this hub calls itself, which is not the address that it is reached by.
+pub(crate) const ISSUER: &str = "https://hub.example.org";
+
 pub(crate) struct FakeHub {
     pub(crate) address: std::net::SocketAddr,
     pub(crate) state: Arc<HubState>,
@@ -29,6 +32,8 @@ pub(crate) struct HubState {
     pub(crate) endpoints: Mutex<BTreeMap<String, Value>>,
     pub(crate) reports: Mutex<Vec<Value>>,
     pub(crate) key_fetches: AtomicU64,
+    /// Whether satellite tokens are minted for publishers.
+    pub(crate) mints: AtomicBool,
 }
 
 impl FakeHub {
@@ -38,6 +43,7 @@ impl FakeHub {
             endpoints: Mutex::default(),
             reports: Mutex::default(),
             key_fetches: AtomicU64::new(0),
+            mints: AtomicBool::new(true),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -56,6 +62,7 @@ impl FakeHub {
     fn serve(&mut self, listener: TcpListener) {
         let router = Router::new()
             .route("/api/v1/auth/me", get(me))
+            .route("/api/v1/token", get(token))
             .route("/api/v1/endpoints", post(create))
             .route("/api/v1/endpoints/slug/{slug}", patch(update))
             .route("/api/v1/endpoints/health", post(report))
@@ -83,17 +90,8 @@ impl FakeHub {
     }
 
     /// Claims of a good token for the publisher `ada` (user 7).
-    pub(crate) fn claims(&self, subject: &str) -> Claims {
-        let now = SystemClock.now().as_secs();
-        let role = if subject == "guest" { Role::Guest } else { Role::User };
-        Claims {
-            sub: subject.to_owned(),
-            iss: self.url(),
-            aud: "ada".to_owned(),
-            iat: now,
-            exp: now + 60,
-            role,
-        }
+    pub(crate) fn claims(subject: &str) -> Claims {
+        claims(subject)
     }
 
     pub(crate) fn sign(&self, claims: &Claims) -> String {
@@ -101,7 +99,7 @@ impl FakeHub {
     }
 
     pub(crate) fn token(&self, subject: &str) -> String {
-        self.sign(&self.claims(subject))
+        self.sign(&Self::claims(subject))
     }
 
     pub(crate) fn endpoint(&self, slug: &str) -> Option<Value> {
@@ -114,6 +112,19 @@ impl FakeHub {
 
     pub(crate) fn key_fetches(&self) -> u64 {
         self.state.key_fetches.load(Ordering::SeqCst)
+    }
+}
+
+fn claims(subject: &str) -> Claims {
+    let now = SystemClock.now().as_secs();
+    let role = if subject == "guest" { Role::Guest } else { Role::User };
+    Claims {
+        sub: subject.to_owned(),
+        iss: ISSUER.to_owned(),
+        aud: "ada".to_owned(),
+        iat: now,
+        exp: now + 60,
+        role,
     }
 }
 
@@ -130,6 +141,20 @@ fn allowed(headers: &HeaderMap) -> Result<(), Reply> {
 async fn me(headers: HeaderMap) -> Result<Json<Value>, Reply> {
     allowed(&headers)?;
     Ok(Json(json!({"id": 7, "username": "ada", "email": "ada@example.org"})))
+}
+
+async fn token(
+    State(hub): State<Arc<HubState>>,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Reply> {
+    allowed(&headers)?;
+    if !hub.mints.load(Ordering::SeqCst) {
+        return Err((StatusCode::NOT_FOUND, Json(json!({"detail": "Not Found"}))));
+    }
+    assert_eq!(query["aud"], "ada");
+    let token = mint(&hub.ring.active(), &claims("7")).unwrap();
+    Ok(Json(json!({"target_token": token, "expires_in": 60})))
 }
 
 async fn create(

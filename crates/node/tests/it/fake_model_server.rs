@@ -67,10 +67,8 @@ async fn complete(State(talk): State<Arc<Talk>>, headers: HeaderMap, Json(body):
                 stream.push_str("data: {\"error\": {\"message\": \"out of memory\"}}\n\n");
             } else {
                 stream.push_str(&chunk("you"));
-                stream.push_str(&format!(
-                    "data: {}\n\ndata: [DONE]\n\n",
-                    json!({"choices": [], "usage": usage})
-                ));
+                let last = format!("data: {}\n\ndata: [DONE]\n\n", json!({"choices": [], "usage": usage}));
+                stream.push_str(&last);
             }
             ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], stream).into_response()
         }

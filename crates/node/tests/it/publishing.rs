@@ -46,7 +46,7 @@ async fn a_slug_of_another_kind_is_refused_with_advice() {
     config.model = Some(extract());
     let node = Node::start(config).await.unwrap();
     let reason = node.published().await.unwrap_err();
-    assert!(reason.contains("is a agent") && reason.contains("another slug"), "{reason}");
+    assert!(reason.contains("type agent") && reason.contains("another slug"), "{reason}");
 }
 
 #[tokio::test]
