@@ -80,29 +80,57 @@ pub fn rank(query: &str, candidates: &[Candidate<'_>], top_k: usize) -> Result<V
 
 /// BM25 of each candidate, divided by the best one's.
 fn lexical_scores(query: &str, candidates: &[Candidate<'_>]) -> Vec<f64> {
-    let mut vocabulary: HashMap<String, usize> = HashMap::new();
-    each_word(query, |word| {
-        let next = vocabulary.len();
-        if next < MAX_QUERY_WORDS && !vocabulary.contains_key(word) {
-            vocabulary.insert(word.to_owned(), next);
-        }
-    });
-    let mut counts = vec![0_u32; vocabulary.len() * candidates.len()];
+    let vocabulary = Vocabulary::of(query);
+    let mut counts = vec![0_u32; vocabulary.words.len() * candidates.len()];
     let mut lengths = Vec::with_capacity(candidates.len());
     for (row, candidate) in candidates.iter().enumerate() {
-        let counts = &mut counts[row * vocabulary.len()..(row + 1) * vocabulary.len()];
+        let counts = &mut counts[row * vocabulary.words.len()..(row + 1) * vocabulary.words.len()];
         let mut length = 0_u32;
         let mut count = |word: &str| {
             length += 1;
-            if let Some(index) = vocabulary.get(word) {
-                counts[*index] += 1;
+            if let Some(index) = vocabulary.find(word) {
+                counts[index] += 1;
             }
         };
         each_word(candidate.title, &mut count);
         each_word(candidate.content, &mut count);
         lengths.push(f64::from(length));
     }
-    bm25(&counts, vocabulary.len(), &lengths)
+    bm25(&counts, vocabulary.words.len(), &lengths)
+}
+
+/// The words of a query. Most words of a document are not among them, and most of those are told apart
+/// by their first letter and length.
+struct Vocabulary {
+    words: HashMap<String, usize>,
+    /// One bit per first letter and length that occurs.
+    marks: u64,
+}
+
+impl Vocabulary {
+    fn of(query: &str) -> Self {
+        let mut vocabulary = Self { words: HashMap::new(), marks: 0 };
+        each_word(query, |word| {
+            let next = vocabulary.words.len();
+            if next < MAX_QUERY_WORDS && !vocabulary.words.contains_key(word) {
+                vocabulary.words.insert(word.to_owned(), next);
+                vocabulary.marks |= Self::mark(word);
+            }
+        });
+        vocabulary
+    }
+
+    fn mark(word: &str) -> u64 {
+        let first = word.bytes().next().unwrap_or(0);
+        1 << ((usize::from(first) + word.len() * 29) % 64)
+    }
+
+    fn find(&self, word: &str) -> Option<usize> {
+        if self.marks & Self::mark(word) == 0 {
+            return None;
+        }
+        self.words.get(word).copied()
+    }
 }
 
 /// Scores from a table of word counts, one row of `width` words per document.
