@@ -5,6 +5,7 @@ mod stream;
 
 use std::collections::HashMap;
 
+use futures::FutureExt;
 use futures::stream::Stream;
 use serde_json::{Value, json};
 use syfthub_config::Secret;
@@ -92,7 +93,11 @@ fn read_stream(mut reply: Reply<'_>) -> impl Stream<Item = Result<Piece, Failure
                     Item::Usage(usage) => yield Piece::Usage(usage),
                     Item::Policy(policy) => yield Piece::Policy(policy),
                     Item::Failed(message) => Err(Failure::GaveUp(message))?,
-                    Item::End => break 'reading,
+                    Item::End => {
+                        // When the body's own end is here too, the connection can be used again.
+                        let _ = reply.chunk().now_or_never();
+                        break 'reading;
+                    }
                 }
             }
             if is_last {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::response::IntoResponse;
-use syfthub_rpc::spawn_linked;
+use syfthub_proto::chat::{AskRequest, EndpointRef};
+use syfthub_rpc::{Caller, spawn_linked, stubs};
 use syfthub_web::health::Readiness;
 use syfthub_web::serve::{Shutdown, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,37 +24,55 @@ impl Drop for Held {
     }
 }
 
+/// A model that takes every question and answers none.
+struct Silent {
+    model: Upstream,
+    asked: Arc<Notify>,
+    given_up: Arc<Notify>,
+}
+
+impl Silent {
+    async fn start() -> Self {
+        let (asked, given_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let signals = (Arc::clone(&asked), Arc::clone(&given_up));
+        let model = Upstream::start(move |_, _| {
+            let (asked, given_up) = signals.clone();
+            async move {
+                let _held = Held(given_up);
+                asked.notify_one();
+                std::future::pending::<()>().await;
+                ().into_response()
+            }
+        })
+        .await;
+        Self { model, asked, given_up }
+    }
+
+    /// Waits until the model's call is given up, which must not take long.
+    async fn is_left_alone(&self) {
+        let left = Instant::now();
+        self.given_up.notified().await;
+        assert!(left.elapsed() < Duration::from_millis(100), "{:?}", left.elapsed());
+    }
+}
+
 async fn gives_up_within_a_tenth_of_a_second(path: &str) {
-    let app = TestApp::new();
-    let (asked, given_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let signals = (Arc::clone(&asked), Arc::clone(&given_up));
-    let model = Upstream::start(move |_, _| {
-        let (asked, given_up) = signals.clone();
-        async move {
-            let _held = Held(given_up);
-            asked.notify_one();
-            std::future::pending::<()>().await;
-            ().into_response()
-        }
-    })
-    .await;
+    let (app, silent) = (TestApp::new(), Silent::start().await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = serve(listener, app.router(), Shutdown::new(Readiness::ready()), Duration::ZERO);
     let _server = spawn_linked(server);
-    let body = question(&model, &[]).to_string();
+    let body = question(&silent.model, &[]).to_string();
     let mut client = TcpStream::connect(address).await.unwrap();
     let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
     client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
-    asked.notified().await;
+    silent.asked.notified().await;
     if path.ends_with("stream") {
         let mut piece = [0; 64];
         assert!(client.read(&mut piece).await.unwrap() > 0, "the stream has begun");
     }
     drop(client);
-    let left = Instant::now();
-    given_up.notified().await;
-    assert!(left.elapsed() < Duration::from_millis(100), "{:?}", left.elapsed());
+    silent.is_left_alone().await;
 }
 
 #[tokio::test]
@@ -64,4 +83,16 @@ async fn a_stream_that_nobody_reads_ends() {
 #[tokio::test]
 async fn a_whole_answer_that_nobody_waits_for_ends() {
     gives_up_within_a_tenth_of_a_second("/api/v1/chat").await;
+}
+
+#[tokio::test]
+async fn a_dropped_grpc_stream_ends_too() {
+    let (app, silent) = (TestApp::new(), Silent::start().await);
+    let model =
+        EndpointRef { url: silent.model.url.clone(), slug: "writer".to_owned(), ..EndpointRef::default() };
+    let request = AskRequest { prompt: "hi".to_owned(), model: Some(model), ..AskRequest::default() };
+    let events = stubs::chat_client(app.peer(Caller::Mcp)).ask(request).await.unwrap().into_inner();
+    silent.asked.notified().await;
+    drop(events);
+    silent.is_left_alone().await;
 }

@@ -74,3 +74,9 @@ async fn more_sources_than_allowed_are_refused() {
     assert_eq!(answer.status, 422);
     assert_eq!(locations(&answer.json()), [r#"["body","data_sources"]"#]);
 }
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_refused() {
+    let request = Request::post("/api/v1/chat").body("x".repeat(5 * 1024 * 1024).into()).unwrap();
+    assert_eq!(TestApp::new().send(request).await.status, 413);
+}
