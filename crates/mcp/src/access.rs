@@ -8,10 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
 use http::{HeaderValue, Method, StatusCode, header};
-use moka::future::Cache;
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use std::sync::Arc;
 use syfthub_config::Secret;
 use syfthub_domain::{Error, ErrorCode, Result};
 use syfthub_logging::correlation::{self, CorrelationId};
@@ -20,10 +17,6 @@ use syfthub_proto::identity::VerifyCredentialRequest;
 use syfthub_rpc::{Peer, status, stubs, with_deadline};
 use syfthub_web::Bearer;
 
-/// A credential that was good may be used this long without asking again; longer would keep a revoked
-/// one alive.
-const REMEMBERED: Duration = Duration::from_secs(10);
-const MAX_REMEMBERED: u64 = 10_000;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// JSON-RPC's range for errors that an implementation defines.
 const UNAUTHORIZED: i32 = -32001;
@@ -37,18 +30,17 @@ pub(crate) struct Caller {
     pub(crate) correlation: Option<CorrelationId>,
 }
 
-/// Verifies credentials at the backend.
+/// Verifies credentials at the backend, every time: backend remembers what it verified and forgets it the
+/// moment a credential is revoked, which a second memory here could not.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     hub: Peer,
     accept_hub_tokens: bool,
-    known: Cache<[u8; 32], Principal>,
 }
 
 impl Gate {
     pub(crate) fn new(hub: Peer, accept_hub_tokens: bool) -> Self {
-        let known = Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(REMEMBERED).build();
-        Self { hub, accept_hub_tokens, known }
+        Self { hub, accept_hub_tokens }
     }
 
     async fn caller(&self, bearer: Bearer) -> Result<Caller> {
@@ -68,12 +60,6 @@ impl Gate {
     }
 
     async fn verify(&self, credential: &Secret) -> Result<Principal> {
-        let digest: [u8; 32] = Sha256::digest(credential.expose().as_bytes()).into();
-        let asked = self.known.try_get_with(digest, self.ask(credential)).await;
-        asked.map_err(|error: Arc<Error>| copy(&error))
-    }
-
-    async fn ask(&self, credential: &Secret) -> Result<Principal> {
         let request = VerifyCredentialRequest { credential: credential.expose().to_owned() };
         let request = with_deadline(tonic::Request::new(request), DEADLINE);
         let answer = stubs::identity_client(self.hub.clone())
@@ -82,13 +68,6 @@ impl Gate {
             .map_err(|refused| status::from_status(&refused))?;
         answer.into_inner().principal.ok_or_else(|| Error::internal("the hub named no principal"))
     }
-}
-
-/// Callers that waited for the same question share its error, which cannot be cloned.
-fn copy(error: &Error) -> Error {
-    let copy = Error::new(error.code, error.message.clone());
-    let chain = error.chain();
-    if chain.is_empty() { copy } else { copy.with_source(chain) }
 }
 
 /// Layer: lets only known callers through to MCP.
