@@ -10,11 +10,13 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use syfthub_auth::MasterKey;
 use syfthub_cache::Cache;
-use syfthub_config::{Input, Loaded, Role, Settings};
+use syfthub_config::{Input, Loaded, Problems, Role, Settings};
 use syfthub_domain::{SharedClock, SystemClock};
 use syfthub_egress::{Client, Limits};
 use syfthub_rpc::{Caller, INTERNAL_KEY_LABEL, InternalKey};
 use syfthub_web::health::Readiness;
+use syfthub_web::process;
+use syfthub_web::reload::on_hangup;
 use syfthub_web::serve::Shutdown;
 use tokio::net::TcpListener;
 
@@ -49,17 +51,18 @@ pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn load(dry_run: bool) -> anyhow::Result<Loaded> {
+fn load(dry_run: bool) -> Result<Loaded, Problems> {
     let input = Input { dry_run, ..Input::from_process()? };
-    Ok(syfthub_config::load(Role::Aggregator, &input)?)
+    syfthub_config::load(Role::Aggregator, &input)
 }
 
 async fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     let settings = &loaded.settings;
-    let _logging = syfthub_logging::init(&settings.log, &settings.otlp, NAME).context("logging")?;
+    let logging = syfthub_logging::init(&settings.log, &settings.otlp, NAME).context("logging")?;
     for warning in &loaded.warnings {
         tracing::warn!(warning, "config.warning");
     }
+    process::raise_open_files();
     let key = InternalKey::new(MasterKey::new(&settings.secrets.secret_key).subkey(INTERNAL_KEY_LABEL));
     let hub = syfthub_rpc::connect(&settings.grpc.hub_grpc_url, Caller::Aggregator, &key)
         .context("BACKEND_GRPC_URL")?;
@@ -76,9 +79,14 @@ async fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     let (http, grpc) = (listener.local_addr()?.to_string(), grpc_listener.local_addr()?.to_string());
     tracing::info!(http, grpc, version = env!("CARGO_PKG_VERSION"), "service.started");
     let shutdown = Shutdown::new(Readiness::new());
-    let (served, signalled) =
-        tokio::join!(app.run(listener, grpc_listener, key, shutdown.clone()), shutdown.on_signals());
-    signalled.context("signals")?;
+    process::notify_ready();
+    let reread = || load(true).map(|loaded| loaded.settings);
+    let (served, signalled, followed) = tokio::join!(
+        app.run(listener, grpc_listener, key, shutdown.clone()),
+        shutdown.on_signals(),
+        on_hangup(logging.handle(), reread, shutdown.clone()),
+    );
+    signalled.and(followed).context("signals")?;
     served?;
     tracing::info!("service.stopped");
     Ok(ExitCode::SUCCESS)

@@ -10,10 +10,12 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use syfthub_auth::MasterKey;
 use syfthub_cache::Cache;
-use syfthub_config::{Input, Role, Settings, effective, load};
+use syfthub_config::{Input, Loaded, Problems, Role, Settings, effective, load};
 use syfthub_domain::{SharedClock, SystemClock};
 use syfthub_rpc::{Caller, INTERNAL_KEY_LABEL, InternalKey, connect};
 use syfthub_web::health::{self, Readiness};
+use syfthub_web::process;
+use syfthub_web::reload::on_hangup;
 use syfthub_web::serve::Shutdown;
 use tokio::net::TcpListener;
 
@@ -40,11 +42,7 @@ enum Command {
 /// Runs the program: exit code 0 on success, 1 on failure, 2 on faulty settings.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
-    let loaded = Input::from_process().and_then(|mut input| {
-        input.dry_run = !matches!(command, Command::Serve);
-        load(Role::Mcp, &input)
-    });
-    let loaded = match loaded {
+    let loaded = match read(!matches!(command, Command::Serve)) {
         Ok(loaded) => loaded,
         Err(problems) => {
             let _ = writeln!(std::io::stderr(), "{problems}");
@@ -65,6 +63,10 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn read(dry_run: bool) -> Result<Loaded, Problems> {
+    load(Role::Mcp, &Input { dry_run, ..Input::from_process()? })
+}
+
 fn runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
@@ -78,6 +80,7 @@ async fn serve(settings: Settings, warnings: Vec<String>) -> anyhow::Result<()> 
     for warning in warnings {
         tracing::warn!(warning, "config.warning");
     }
+    process::raise_open_files();
     let address = SocketAddr::new(settings.http.host, settings.mcp.port);
     let app = App::build(&settings, deps(&settings)?).context("cannot build the service")?;
     let listener = TcpListener::bind(address).await.with_context(|| {
@@ -85,18 +88,21 @@ async fn serve(settings: Settings, warnings: Vec<String>) -> anyhow::Result<()> 
     })?;
     let shutdown = Shutdown::new(Readiness::new());
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "service.started");
-    let (served, watched) = tokio::join!(
+    let reread = || read(true).map(|loaded| loaded.settings);
+    process::notify_ready();
+    let (served, watched, followed) = tokio::join!(
         async {
             let served = app.run(listener, shutdown.clone()).await;
             shutdown.trigger(); // whatever ended the service also ends the wait for signals
             served
         },
-        shutdown.on_signals()
+        shutdown.on_signals(),
+        on_hangup(guard.handle(), reread, shutdown.clone()),
     );
     tracing::info!("service.stopped");
     guard.flush();
     served?;
-    Ok(watched?)
+    Ok(watched.and(followed)?)
 }
 
 fn deps(settings: &Settings) -> anyhow::Result<Deps> {

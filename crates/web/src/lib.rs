@@ -19,6 +19,8 @@ pub mod limits;
 mod measure;
 mod metrics_page;
 mod params;
+pub mod process;
+pub mod reload;
 pub mod route_table;
 mod security;
 pub mod serve;
