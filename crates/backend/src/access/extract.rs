@@ -1,0 +1,58 @@
+//! The callers that handlers ask for. Scopes are enforced here, by one table for every route.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use syfthub_auth::{Action, Principal};
+use syfthub_config::Secret;
+use syfthub_web::{ApiError, Bearer, ClientIp};
+
+use crate::router::AppState;
+
+/// Somebody who is signed in, with a credential that covers this request. 401 and 403 otherwise.
+#[derive(Debug, Clone)]
+pub(crate) struct User(pub(crate) Principal);
+
+/// Whoever asks. A credential that is not good, or does not cover this request, is as good as none.
+#[derive(Debug, Clone)]
+pub(crate) struct Viewer(pub(crate) Option<Principal>);
+
+/// The credential itself, of a [`User`]; for the few rules that end it.
+#[derive(Debug, Clone)]
+pub(crate) struct Credential(pub(crate) Secret);
+
+async fn principal(parts: &Parts, state: &AppState, credential: &Secret) -> Result<Principal, ApiError> {
+    let from = parts.extensions.get::<ClientIp>().map(|ip| ip.0);
+    let principal = state.access.authenticate(credential.expose(), from).await?;
+    principal.require(Action::classify(parts.method.as_str(), parts.uri.path()))?;
+    Ok(principal)
+}
+
+impl FromRequestParts<AppState> for User {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let credential = Bearer::from_headers(&parts.headers).required()?;
+        principal(parts, state, &credential).await.map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for Viewer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Bearer(Some(credential)) = Bearer::from_headers(&parts.headers) else { return Ok(Self(None)) };
+        match principal(parts, state, &credential).await {
+            Ok(principal) => Ok(Self(Some(principal))),
+            Err(error) if error.error().code.http_status() < 500 => Ok(Self(None)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Credential {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        Ok(Self(Bearer::from_headers(&parts.headers).required()?))
+    }
+}

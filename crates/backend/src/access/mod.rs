@@ -1,0 +1,195 @@
+//! Who is calling: the one place where a bearer credential becomes a [`Principal`].
+//!
+//! A verified credential is remembered for a few seconds under its hash, never under itself. Whatever ends
+//! a credential early calls [`Access::forget_user`], which drops it here at once and tells the other replicas.
+
+mod extract;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use moka::future::Cache as Remembered;
+use sha2::{Digest as _, Sha256};
+use syfthub_auth::hub_tokens::{AccessClaims, HubTokens};
+use syfthub_auth::{Principal, access_token};
+use syfthub_cache::Cache;
+use syfthub_domain::{CredentialKind, Error, Result, Role, Scope, SharedClock, Timestamp, UserId};
+use syfthub_store::users::UserRow;
+use syfthub_store::{Db, access_tokens, refresh, users};
+
+pub(crate) use extract::{Credential, User, Viewer};
+
+/// How long a verified credential is believed without looking again. With the message bus down this is
+/// also how long another replica may go on accepting one that was revoked here.
+const REMEMBER: Duration = Duration::from_secs(10);
+/// Credentials remembered at once; a few hundred bytes each.
+const CAPACITY: u64 = 50_000;
+/// A token's last use is written at most this often.
+const TOUCH_EVERY: Duration = Duration::from_mins(1);
+/// Where replicas tell one another whose credentials to look at again.
+const CHANNEL: &str = "identity.changed";
+/// The text for every hub token that is not good; the reason is for the log.
+const NOT_GOOD: &str = "Could not validate credentials";
+
+#[derive(Debug, Clone)]
+struct Verified {
+    principal: Principal,
+    expires_at: Timestamp,
+}
+
+/// Verifies credentials.
+#[derive(Debug)]
+pub(crate) struct Access {
+    db: Db,
+    cache: Cache,
+    clock: SharedClock,
+    tokens: HubTokens,
+    remembered: Remembered<[u8; 32], Verified>,
+    /// Raised by every [`Access::forget_user`], so that a look-up which began before it is not remembered.
+    changes: AtomicU64,
+}
+
+impl Access {
+    /// Verifies against `db`, with hub tokens under the key of `tokens`.
+    pub(crate) fn new(db: Db, cache: Cache, clock: SharedClock, tokens: HubTokens) -> Self {
+        let remembered = Remembered::builder()
+            .max_capacity(CAPACITY)
+            .time_to_live(REMEMBER)
+            .support_invalidation_closures()
+            .build();
+        Self { db, cache, clock, tokens, remembered, changes: AtomicU64::new(0) }
+    }
+
+    /// Mints and reads hub tokens.
+    pub(crate) fn tokens(&self) -> &HubTokens {
+        &self.tokens
+    }
+
+    /// The user behind a credential, or 401 with the reason that a client may know.
+    pub(crate) async fn authenticate(&self, credential: &str, from: Option<IpAddr>) -> Result<Principal> {
+        let key: [u8; 32] = Sha256::digest(credential.as_bytes()).into();
+        let now = self.clock.now();
+        if let Some(known) = self.remembered.get(&key).await
+            && known.expires_at > now
+        {
+            return Ok(known.principal);
+        }
+        let before = self.changes.load(Ordering::SeqCst);
+        let verified = if access_token::is_access_token_family(credential) {
+            self.by_access_token(credential, from, now).await?
+        } else {
+            self.by_hub_token(credential, now).await?
+        };
+        let principal = verified.principal.clone();
+        self.remembered.insert(key, verified).await;
+        if self.changes.load(Ordering::SeqCst) != before {
+            self.remembered.invalidate(&key).await;
+        }
+        Ok(principal)
+    }
+
+    /// Drops what is remembered about a user, here and on the other replicas.
+    pub(crate) async fn forget_user(&self, user: UserId) {
+        self.forget_here(user);
+        if let Err(error) = self.cache.publish(CHANNEL, user.to_string()).await {
+            tracing::warn!(%error, user_id = user.0, "identity.invalidation.not_sent");
+        }
+    }
+
+    /// Listens to the other replicas until the process ends.
+    pub(crate) async fn follow_changes(&self) {
+        let mut messages = self.cache.subscribe(CHANNEL).await;
+        while let Some(message) = messages.next().await {
+            let text = String::from_utf8_lossy(&message);
+            match text.parse() {
+                Ok(id) => self.forget_here(UserId(id)),
+                Err(_) => self.remembered.invalidate_all(),
+            }
+        }
+    }
+
+    fn forget_here(&self, user: UserId) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        let of_user = move |_: &[u8; 32], known: &Verified| known.principal.user_id == user;
+        if self.remembered.invalidate_entries_if(of_user).is_err() {
+            self.remembered.invalidate_all();
+        }
+    }
+
+    async fn by_hub_token(&self, token: &str, now: Timestamp) -> Result<Verified> {
+        let claims = self.tokens.verify_access(token, now)?;
+        let user = self.user_of(&claims).await?;
+        if refresh::is_revoked(&self.db, &claims.jti).await? {
+            return Err(Error::unauthenticated(NOT_GOOD).with_source("the token was revoked"));
+        }
+        let expires_at = Timestamp::from_secs(claims.exp);
+        let principal = principal(user, vec![Scope::Full], CredentialKind::HubToken);
+        Ok(Verified { principal, expires_at })
+    }
+
+    async fn user_of(&self, claims: &AccessClaims) -> Result<UserRow> {
+        let refused = |why: &'static str| Error::unauthenticated(NOT_GOOD).with_source(why);
+        let user = users::find_by_id(&self.db, claims.user_id()).await?;
+        let user = user.ok_or_else(|| refused("the user does not exist"))?;
+        if !user.is_active {
+            return Err(refused("the user is not active"));
+        }
+        if user.token_epoch != claims.epoch {
+            return Err(refused("the token is of an earlier epoch"));
+        }
+        Ok(user)
+    }
+
+    async fn by_access_token(&self, token: &str, from: Option<IpAddr>, now: Timestamp) -> Result<Verified> {
+        if !access_token::looks_like(token) {
+            return Err(Error::unauthenticated("Invalid API token"));
+        }
+        let row = access_tokens::find_by_hash(&self.db, &access_token::hash(token)).await?;
+        let row = row.ok_or_else(|| Error::unauthenticated("Invalid API token"))?;
+        if !row.is_active {
+            return Err(Error::unauthenticated("API token has been revoked"));
+        }
+        if row.expires_at.is_some_and(|end| end <= now) {
+            return Err(Error::unauthenticated("API token has expired"));
+        }
+        let user = users::find_by_id(&self.db, row.user_id).await?;
+        let user = user.ok_or_else(|| Error::unauthenticated("User not found"))?;
+        if !user.is_active {
+            return Err(Error::unauthenticated("User account is inactive"));
+        }
+        if row.last_used_at.is_none_or(|last| now.since(last) >= TOUCH_EVERY) {
+            self.record_use(&row, from, now).await;
+        }
+        let expires_at = row.expires_at.unwrap_or(Timestamp::from_micros(i64::MAX));
+        Ok(Verified { principal: principal(user, row.scopes, CredentialKind::AccessToken), expires_at })
+    }
+
+    /// Best effort: a database that is busy must not refuse a good token.
+    async fn record_use(&self, row: &access_tokens::AccessTokenRow, from: Option<IpAddr>, now: Timestamp) {
+        let ip = from.map(|ip| ip.to_string());
+        let written = async {
+            let mut tx = self.db.begin().await?;
+            access_tokens::touch(&mut tx, row.id, ip.as_deref(), now).await?;
+            tx.commit().await
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(%error, token_id = row.id.0, "auth.token.use_not_recorded");
+        }
+    }
+}
+
+fn principal(user: UserRow, scopes: Vec<Scope>, kind: CredentialKind) -> Principal {
+    // A guest has no account; a row that says so is treated as the least of users.
+    let role = if user.role == Role::Guest { Role::User } else { user.role };
+    Principal {
+        user_id: user.id,
+        username: user.username,
+        email: user.email.into_string(),
+        full_name: user.full_name,
+        role,
+        scopes,
+        kind,
+    }
+}

@@ -1,0 +1,192 @@
+//! The service: settings and dependencies in, routes and gRPC out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use syfthub_auth::MasterKey;
+use syfthub_auth::hub_tokens::HubTokens;
+use syfthub_auth::passwords::Passwords;
+use syfthub_auth::satellite::Minter;
+use syfthub_auth::signer::SignerPool;
+use syfthub_cache::Cache;
+use syfthub_config::{Secret, Settings};
+use syfthub_domain::{Result, SharedClock};
+use syfthub_logging::Metrics;
+use syfthub_rpc::{InternalKey, LinkedTask, spawn_linked, stubs};
+use syfthub_store::{Db, refresh};
+use syfthub_web::health::Readiness;
+use syfthub_web::limits::RateLimiter;
+use syfthub_web::metrics_router;
+use syfthub_web::serve::{Shutdown, serve};
+use syfthub_web::stack::Stack;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::access::Access;
+use crate::directory::grpc::DirectoryGrpc;
+use crate::endpoints::Endpoints;
+use crate::health::Health;
+use crate::identity::grpc::IdentityGrpc;
+use crate::identity_provider::{IdentityProvider, keys};
+use crate::limits::Limits;
+use crate::router::{self, AppState, Features};
+use crate::sessions::Sessions;
+use crate::setup::Setup;
+use crate::tokens::Tokens;
+use crate::users::Users;
+
+/// Label of the key of hub tokens when `JWT_SECRET` is not set.
+const JWT_LABEL: &str = "hub tokens";
+/// Signatures that may wait for a thread; at two thousand a second this is a second's work.
+const SIGNATURE_QUEUE: usize = 2048;
+/// How often what has expired is deleted.
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
+
+/// What the service needs from outside.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// The database, migrated.
+    pub db: Db,
+    /// Counters of the rate limits and messages between replicas.
+    pub cache: Cache,
+    /// The present.
+    pub clock: SharedClock,
+    /// The key from which others are derived.
+    pub master: MasterKey,
+}
+
+/// The backend.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) db: Db,
+    pub(crate) clock: SharedClock,
+    pub(crate) state: AppState,
+    /// End when the last clone of the service does.
+    _background: Arc<[LinkedTask<()>]>,
+}
+
+impl App {
+    /// Builds the service: loads its keys, making them on the first start. Opens no port.
+    pub async fn build(settings: &Settings, deps: Deps) -> Result<Self> {
+        let Deps { db, cache, clock, master } = deps;
+        let ring = Arc::new(keys::load(&db, settings, &clock).await?);
+        let signer = SignerPool::new(0, SIGNATURE_QUEUE)?;
+        let minter = Minter::new(ring, signer, &settings.tokens.issuer, settings.tokens.satellite_ttl);
+        let passwords = &settings.passwords;
+        let hashing = Arc::new(Passwords::new(&passwords.argon2, 0, passwords.max_queue)?);
+        let access =
+            Arc::new(Access::new(db.clone(), cache.clone(), clock.clone(), hub_tokens(settings, &master)));
+        let users = Arc::new(Users::new(
+            db.clone(),
+            clock.clone(),
+            Arc::clone(&hashing),
+            Arc::clone(&access),
+            passwords.min_length,
+        ));
+        let rotation = settings.tokens.rotation;
+        let sessions = Sessions::new(db.clone(), clock.clone(), hashing, Arc::clone(&access), rotation);
+        let endpoints = Endpoints::new(db.clone(), cache.clone(), clock.clone(), settings.health_check);
+        let limiter = RateLimiter::new(cache, &settings.rate_limits);
+        let features = Features {
+            sessions: Arc::new(sessions),
+            tokens: Arc::new(Tokens::new(db.clone(), clock.clone(), Arc::clone(&access))),
+            endpoints: Arc::new(endpoints),
+            identity_provider: Arc::new(IdentityProvider::new(db.clone(), clock.clone(), minter)),
+            setup: Arc::new(Setup::new(
+                db.clone(),
+                clock.clone(),
+                Arc::clone(&users),
+                settings.public.origin(),
+            )),
+            limits: Arc::new(Limits::new(limiter, settings.rate_limits.clone())),
+            access,
+            users,
+        };
+        let state = AppState(Arc::new(features));
+        let background = background(&state, &db, &clock);
+        Ok(Self { settings: Arc::new(settings.clone()), db, clock, state, _background: background.into() })
+    }
+
+    /// The HTTP routes, always ready.
+    pub fn router(&self) -> Router {
+        self.router_with(&Readiness::ready())
+    }
+
+    /// The HTTP routes, with the readiness of the process.
+    pub fn router_with(&self, readiness: &Readiness) -> Router {
+        let health = Health { db: self.db.clone(), readiness: readiness.clone() };
+        match router::build(self.state.clone(), health, &Stack::new(&self.settings)) {
+            Ok(router) => router,
+            // Only a document that is no JSON could make it fail, and a test builds it.
+            Err(error) => unreachable!("the API document cannot be written: {error}"),
+        }
+    }
+
+    /// The gRPC services, for our own services only.
+    pub fn grpc(&self) -> Routes {
+        let (_, health) = tonic_health::server::health_reporter();
+        Routes::new(stubs::identity_server(IdentityGrpc(self.state.clone())))
+            .add_service(stubs::directory_server(DirectoryGrpc(self.state.clone())))
+            .add_service(health)
+    }
+
+    /// Serves HTTP (with `/metrics`) and gRPC until `shutdown`, and returns when both have drained.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        grpc_listener: TcpListener,
+        key: InternalKey,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<()> {
+        let routes = self.router_with(shutdown.readiness());
+        let router = metrics_router(Metrics::install()).fallback_service(routes);
+        let grace = self.settings.http.shutdown_grace;
+        let grpc = syfthub_rpc::serve(grpc_listener, self.grpc(), &key, shutdown.wait());
+        shutdown.readiness().set(true);
+        let (http, grpc) = tokio::join!(serve(listener, router, shutdown.clone(), grace), grpc);
+        self.close().await;
+        http.context("HTTP")?;
+        grpc.context("gRPC")
+    }
+
+    /// Waits for running statements and closes the database.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}
+
+fn hub_tokens(settings: &Settings, master: &MasterKey) -> HubTokens {
+    let derived = || Secret::new(hex::encode(master.subkey(JWT_LABEL)));
+    let key = settings.secrets.jwt_secret.clone().unwrap_or_else(derived);
+    HubTokens::new(&key, settings.tokens.access_ttl, settings.tokens.refresh_ttl)
+}
+
+fn background(state: &AppState, db: &Db, clock: &SharedClock) -> Vec<LinkedTask<()>> {
+    let access = Arc::clone(&state.access);
+    let endpoints = Arc::clone(&state.endpoints);
+    let (db, clock) = (db.clone(), clock.clone());
+    vec![
+        spawn_linked(async move { access.follow_changes().await }),
+        spawn_linked(async move { endpoints.follow_changes().await }),
+        spawn_linked(async move { sweep(&db, &clock).await }),
+    ]
+}
+
+/// Deletes what has expired, once an hour. Replicas may do it at the same time; it does no harm.
+async fn sweep(db: &Db, clock: &SharedClock) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let swept = async {
+            let mut tx = db.begin().await?;
+            let rows = refresh::purge_expired(&mut tx, clock.now()).await?;
+            tx.commit().await.map(|()| rows)
+        };
+        match swept.await {
+            Ok(rows) => tracing::debug!(rows, "auth.sweep.completed"),
+            Err(error) => tracing::warn!(%error, "auth.sweep.failed"),
+        }
+    }
+}

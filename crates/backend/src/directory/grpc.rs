@@ -1,0 +1,132 @@
+//! Resolve, search and list, as the viewer behind a credential may see it.
+
+use syfthub_domain::{EndpointPath, EndpointType, Error, ErrorCode, Result};
+use syfthub_proto::common;
+use syfthub_proto::directory::directory_service_server::DirectoryService;
+use syfthub_proto::directory::{
+    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ResolveEndpointsRequest, ResolveEndpointsResponse,
+    ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
+};
+use syfthub_rpc::require;
+use syfthub_store::Page;
+use syfthub_store::endpoints::EndpointWithOwner;
+use tonic::{Request, Response, Status};
+
+use crate::endpoints::{connections, mapper, visibility};
+use crate::identity::grpc::{answer, viewer};
+use crate::identity::{Method, callers};
+use crate::router::AppState;
+
+/// Paths of one call.
+const MAX_PATHS: usize = 50;
+/// Longest query, in characters.
+const MAX_QUERY: usize = 1000;
+
+/// Serves `directory.v1`.
+#[derive(Debug, Clone)]
+pub(crate) struct DirectoryGrpc(pub(crate) AppState);
+
+#[tonic::async_trait]
+impl DirectoryService for DirectoryGrpc {
+    async fn resolve_endpoints(
+        &self,
+        request: Request<ResolveEndpointsRequest>,
+    ) -> std::result::Result<Response<ResolveEndpointsResponse>, Status> {
+        require(&request, callers(Method::ResolveEndpoints))?;
+        answer(self.resolve(request.into_inner()).await)
+    }
+
+    async fn search_endpoints(
+        &self,
+        request: Request<SearchEndpointsRequest>,
+    ) -> std::result::Result<Response<SearchEndpointsResponse>, Status> {
+        require(&request, callers(Method::SearchEndpoints))?;
+        answer(self.search(request.into_inner()).await)
+    }
+
+    async fn list_endpoints(
+        &self,
+        request: Request<ListEndpointsRequest>,
+    ) -> std::result::Result<Response<ListEndpointsResponse>, Status> {
+        require(&request, callers(Method::ListEndpoints))?;
+        answer(self.list(request.into_inner()).await)
+    }
+}
+
+impl DirectoryGrpc {
+    async fn resolve(&self, request: ResolveEndpointsRequest) -> Result<ResolveEndpointsResponse> {
+        if request.paths.len() > MAX_PATHS {
+            return Err(bad(format!("at most {MAX_PATHS} paths are resolved in one call")));
+        }
+        let viewer = viewer(&self.0, &request.credential).await?;
+        let paths: Vec<EndpointPath> =
+            request.paths.iter().filter_map(|text| EndpointPath::parse(text)).collect();
+        let found = self.0.endpoints.resolve(&paths).await?;
+        let mut response = ResolveEndpointsResponse::default();
+        for text in request.paths {
+            let path = EndpointPath::parse(&text).map(|path| path.to_string());
+            let item = found.iter().find(|item| path.as_ref().is_some_and(|path| item.path() == *path));
+            match item.filter(|item| visibility::may_see(item, viewer.as_ref())) {
+                Some(item) => response.endpoints.push(to_wire(item)),
+                None => response.missing.push(text),
+            }
+        }
+        Ok(response)
+    }
+
+    async fn search(&self, request: SearchEndpointsRequest) -> Result<SearchEndpointsResponse> {
+        let length = request.query.chars().count();
+        if !(1..=MAX_QUERY).contains(&length) {
+            return Err(bad(format!("the query has 1 to {MAX_QUERY} characters")));
+        }
+        let kind = kind(request.r#type)?;
+        // The results are public, but a credential that is not good is still worth an error.
+        viewer(&self.0, &request.credential).await?;
+        let top_k = usize::try_from(request.top_k.clamp(1, 50)).unwrap_or(10);
+        let hits = self.0.endpoints.search(&request.query, top_k, kind).await?;
+        let results = hits
+            .iter()
+            .map(|hit| ScoredEndpoint { endpoint: Some(to_wire(&hit.item)), relevance_score: hit.score });
+        Ok(SearchEndpointsResponse { results: results.collect() })
+    }
+
+    async fn list(&self, request: ListEndpointsRequest) -> Result<ListEndpointsResponse> {
+        let kind = kind(request.r#type)?;
+        viewer(&self.0, &request.credential).await?;
+        let page = Page::new(request.skip, request.limit.clamp(1, 100));
+        let (rows, total) = self.0.endpoints.browse_rows(kind, page).await?;
+        Ok(ListEndpointsResponse { endpoints: rows.iter().map(to_wire).collect(), total })
+    }
+}
+
+fn bad(text: String) -> Error {
+    Error::new(ErrorCode::BadRequest, text)
+}
+
+/// The type filter; unspecified means every type.
+fn kind(number: i32) -> Result<Option<EndpointType>> {
+    match common::EndpointType::try_from(number) {
+        Ok(common::EndpointType::Unspecified) => Ok(None),
+        Ok(kind) => EndpointType::try_from(kind).map(Some),
+        Err(_) => Err(bad("the endpoint type is not known".to_owned())),
+    }
+}
+
+fn to_wire(item: &EndpointWithOwner) -> Endpoint {
+    let row = &item.endpoint;
+    let reach = connections::reach(mapper::items(&row.connect), item.owner_domain.as_deref());
+    Endpoint {
+        owner_username: item.owner_username.as_str().to_owned(),
+        slug: row.slug.as_str().to_owned(),
+        name: row.name.clone(),
+        description: row.description.clone(),
+        r#type: common::EndpointType::from(row.kind).into(),
+        version: row.version.as_str().to_owned(),
+        tags: row.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
+        stars_count: row.stars_count,
+        url: reach.url,
+        tenant_name: reach.tenant_name,
+        health_status: row.health_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        updated_at_us: row.updated_at.as_micros(),
+    }
+}

@@ -1,0 +1,164 @@
+//! Where an endpoint is served: what is stored is a path below the owner's domain, what is shown is a
+//! full address. This file is the only one that turns one into the other.
+
+use serde_json::Value;
+
+/// Prefix of an owner domain that is a tunnel and has no HTTP address of its own.
+pub(crate) const TUNNEL: &str = "tunneling:";
+
+/// Whether a stored address already says everything, so that the owner's domain does not matter.
+pub(crate) fn is_absolute(url: &str) -> bool {
+    url.contains("://") || url.starts_with(TUNNEL)
+}
+
+/// The address that a client should call.
+pub(crate) fn public_url(connection_type: &str, stored: &str, owner_domain: Option<&str>) -> String {
+    let Some(domain) = owner_domain.filter(|domain| !domain.is_empty()) else {
+        return stored.to_owned();
+    };
+    if is_absolute(stored) {
+        return stored.to_owned();
+    }
+    if domain.starts_with(TUNNEL) {
+        return domain.to_owned();
+    }
+    let base = if is_websocket(connection_type) { to_websocket(domain) } else { domain.to_owned() };
+    format!("{}/{}", base.trim_end_matches('/'), stored.trim_start_matches('/'))
+}
+
+fn is_websocket(connection_type: &str) -> bool {
+    ["websocket", "ws", "wss"].iter().any(|name| connection_type.eq_ignore_ascii_case(name))
+}
+
+fn to_websocket(domain: &str) -> String {
+    domain.strip_prefix("http").map_or_else(|| domain.to_owned(), |rest| format!("ws{rest}"))
+}
+
+/// Shows the connections of an endpoint with full addresses.
+pub(crate) fn show(connections: &[Value], owner_domain: Option<&str>) -> Vec<Value> {
+    connections
+        .iter()
+        .map(|connection| {
+            let mut shown = connection.clone();
+            let kind = text(connection, "type").unwrap_or_default().to_owned();
+            if let Some(url) = shown.pointer_mut("/config/url")
+                && let Some(stored) = url.as_str()
+            {
+                *url = Value::String(public_url(&kind, stored, owner_domain));
+            }
+            shown
+        })
+        .collect()
+}
+
+/// Turns what a client sends back after reading it into what is stored. A client that changes one field
+/// and sends the whole object would otherwise freeze the owner's current domain into the row.
+pub(crate) fn restore(mut sent: Vec<Value>, stored: &[Value], owner_domain: Option<&str>) -> Vec<Value> {
+    for (connection, before) in sent.iter_mut().zip(stored) {
+        let kind = text(connection, "type").unwrap_or_default().to_owned();
+        let Some(old) = before.pointer("/config/url").and_then(Value::as_str) else { continue };
+        if is_absolute(old) {
+            continue;
+        }
+        let Some(url) = connection.pointer_mut("/config/url") else { continue };
+        let Some(new) = url.as_str() else { continue };
+        let restored = if new == public_url(&kind, old, owner_domain) {
+            Some(old.to_owned())
+        } else {
+            below_domain(&kind, new, owner_domain)
+        };
+        if let Some(restored) = restored {
+            *url = Value::String(restored);
+        }
+    }
+    sent
+}
+
+fn below_domain(kind: &str, url: &str, owner_domain: Option<&str>) -> Option<String> {
+    let domain = owner_domain?;
+    let base = if is_websocket(kind) { to_websocket(domain) } else { domain.to_owned() };
+    let rest = url.strip_prefix(base.trim_end_matches('/'))?;
+    rest.starts_with('/').then(|| rest.to_owned())
+}
+
+/// What a caller needs to reach an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// Base address without a trailing slash; empty when there is none.
+    pub url: String,
+    /// Tenant at that address, or empty.
+    pub tenant_name: String,
+}
+
+/// The first enabled connection of an endpoint.
+pub(crate) fn reach(connections: &[Value], owner_domain: Option<&str>) -> Reach {
+    let enabled = connections.iter().find(|c| c.get("enabled").and_then(Value::as_bool).unwrap_or(true));
+    let Some(connection) = enabled else { return Reach::default() };
+    let stored = connection.pointer("/config/url").and_then(Value::as_str).unwrap_or_default();
+    let kind = text(connection, "type").unwrap_or_default();
+    let tenant = ["/config/tenant_name", "/config/tenantName"]
+        .iter()
+        .find_map(|path| connection.pointer(path).and_then(Value::as_str));
+    let url = public_url(kind, stored, owner_domain);
+    // A bare path leads nowhere: the owner has not said yet where the service runs.
+    let url = if is_absolute(&url) { url.trim_end_matches('/').to_owned() } else { String::new() };
+    Reach { url, tenant_name: tenant.unwrap_or_default().to_owned() }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_path_is_put_below_the_owners_domain() {
+        assert_eq!(public_url("http", "/v1/a", Some("https://h.example")), "https://h.example/v1/a");
+        assert_eq!(public_url("http", "v1/a", None), "v1/a");
+        assert_eq!(public_url("WS", "/a", Some("https://h.example")), "wss://h.example/a");
+        assert_eq!(public_url("wss", "/a", Some("http://h:1")), "ws://h:1/a");
+        assert_eq!(public_url("http", "/a", Some("tunneling:bob")), "tunneling:bob");
+        assert_eq!(public_url("http", "http://x:1/a", Some("https://h.example")), "http://x:1/a");
+    }
+
+    #[test]
+    fn reading_and_sending_back_changes_nothing_that_is_stored() {
+        let stored = vec![
+            json!({"type": "http", "config": {"url": "/a"}}),
+            json!({"type": "ws", "config": {"url": "b"}}),
+        ];
+        for domain in [Some("https://h.example"), Some("tunneling:bob"), None] {
+            assert_eq!(restore(show(&stored, domain), &stored, domain), stored, "{domain:?}");
+        }
+    }
+
+    #[test]
+    fn a_changed_path_is_stored_without_the_domain_and_a_foreign_address_as_it_is() {
+        let stored = vec![json!({"type": "http", "config": {"url": "/a"}})];
+        let domain = Some("https://h.example");
+        let sent = |url: &str| vec![json!({"type": "http", "config": {"url": url}})];
+        assert_eq!(restore(sent("https://h.example/b"), &stored, domain), sent("/b"));
+        assert_eq!(
+            restore(sent("https://other.example/b"), &stored, domain),
+            sent("https://other.example/b")
+        );
+        assert_eq!(
+            restore(sent("https://h.example.evil/b"), &stored, domain),
+            sent("https://h.example.evil/b")
+        );
+    }
+
+    #[test]
+    fn reach_takes_the_first_enabled_connection() {
+        let connections = vec![
+            json!({"type": "http", "enabled": false, "config": {"url": "http://no"}}),
+            json!({"type": "http", "config": {"url": "/", "tenant_name": "t1"}}),
+        ];
+        let reach = reach(&connections, Some("http://127.0.0.1:8010"));
+        assert_eq!(reach, Reach { url: "http://127.0.0.1:8010".to_owned(), tenant_name: "t1".to_owned() });
+        assert_eq!(super::reach(&connections, None).url, "");
+    }
+}

@@ -1,0 +1,198 @@
+//! `/api/v1/endpoints`: what the caller publishes, and single endpoints.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use syfthub_domain::{EndpointId, EndpointType, Visibility};
+use syfthub_store::Page;
+use syfthub_store::endpoints::OwnerFilter;
+use syfthub_web::{ApiResult, Fields, JsonBody, PathId, QueryFields};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::wire::{FullEndpoint, Reported, Starred};
+use super::{Endpoints, input, mapper};
+use crate::access::User;
+use crate::router::AppState;
+
+/// Rows that one may skip; far above what any hub lists.
+const MAX_SKIP: i64 = 10_000_000;
+
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(report_health))
+        .routes(routes!(update_by_slug, delete_by_slug))
+        .routes(routes!(get, update, delete))
+        .routes(routes!(exists))
+        .routes(routes!(star, unstar))
+        .routes(routes!(starred))
+}
+
+/// Reads `skip` and `limit`; `None` only while another field is wrong.
+pub(crate) fn page(query: &mut Fields, default: u32, max: u32) -> Option<Page> {
+    let skip = query.int("skip").range(0, MAX_SKIP).or(0);
+    let limit = query.int("limit").range(1, i64::from(max)).or(i64::from(default));
+    Some(Page::new(u32::try_from(skip).ok()?, u32::try_from(limit).ok()?))
+}
+
+/// Reads the inclusive type filter.
+pub(crate) fn kind(query: &mut Fields) -> Option<EndpointType> {
+    query.string("endpoint_type").choice::<EndpointType>(input::TYPES).optional()
+}
+
+/// Publish an endpoint
+#[utoipa::path(post, path = "/api/v1/endpoints", tag = "endpoints", security(("bearer" = [])),
+    request_body(content = Value, example = json!({"name": "My notes", "type": "data_source", "connect": [{"type": "http", "config": {"url": "/"}}]})),
+    responses((status = 201, body = FullEndpoint), (status = 400), (status = 401), (status = 422)))]
+async fn create(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    JsonBody(body): JsonBody,
+) -> ApiResult<(StatusCode, Json<FullEndpoint>)> {
+    let made = endpoints.create(&caller, input::create(body)?).await?;
+    Ok((StatusCode::CREATED, Json(mapper::full(&made, Some(&caller)))))
+}
+
+/// The caller's endpoints in every state, last changed first
+#[utoipa::path(get, path = "/api/v1/endpoints", tag = "endpoints", security(("bearer" = [])),
+    params(("skip" = Option<u32>, Query), ("limit" = Option<u32>, Query), ("visibility" = Option<String>, Query), ("search" = Option<String>, Query)),
+    responses((status = 200, body = Vec<FullEndpoint>), (status = 401), (status = 422)))]
+async fn list(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    QueryFields(mut query): QueryFields,
+) -> ApiResult<Json<Vec<FullEndpoint>>> {
+    let page = page(&mut query, 10, 100);
+    let visibility = query.string("visibility").choice::<Visibility>(input::VISIBILITIES).optional();
+    let search = query.string("search").length(0, 200).optional().filter(|text| !text.trim().is_empty());
+    query.finish()?;
+    let filter = OwnerFilter { visibility, search, active_only: false };
+    let rows = endpoints.own(&caller, &filter, page.unwrap_or_default()).await?;
+    Ok(Json(rows.iter().map(|row| mapper::full(row, Some(&caller))).collect()))
+}
+
+/// Report the health of the caller's endpoints, and where they are served
+#[utoipa::path(post, path = "/api/v1/endpoints/health", tag = "endpoints", security(("bearer" = [])),
+    request_body(content = Value, example = json!({"endpoints": [{"slug": "my-notes", "status": "healthy", "checked_at": "2026-01-02T03:04:05Z"}], "ttl_seconds": 300, "url": "http://127.0.0.1:8010"})),
+    responses((status = 200, body = Reported), (status = 401), (status = 422)))]
+async fn report_health(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Json<Reported>> {
+    Ok(Json(endpoints.report_health(&caller, input::health_report(body)?).await?))
+}
+
+/// One endpoint that the caller may see
+#[utoipa::path(get, path = "/api/v1/endpoints/{id}", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = i64, Path)), responses((status = 200, body = FullEndpoint), (status = 401), (status = 404)))]
+async fn get(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    PathId(id): PathId,
+) -> ApiResult<Json<FullEndpoint>> {
+    Ok(Json(mapper::full(&endpoints.get(&caller, EndpointId(id)).await?, Some(&caller))))
+}
+
+/// Change an endpoint that the caller runs
+#[utoipa::path(patch, path = "/api/v1/endpoints/{id}", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = i64, Path)), request_body(content = Value, example = json!({"description": "new words"})),
+    responses((status = 200, body = FullEndpoint), (status = 403), (status = 404), (status = 422)))]
+async fn update(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    PathId(id): PathId,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Json<FullEndpoint>> {
+    let changed = endpoints.update(&caller, EndpointId(id), input::update(body)?).await?;
+    Ok(Json(mapper::full(&changed, Some(&caller))))
+}
+
+/// Remove an endpoint that the caller runs
+#[utoipa::path(delete, path = "/api/v1/endpoints/{id}", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = i64, Path)), responses((status = 204), (status = 403), (status = 404)))]
+async fn delete(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    PathId(id): PathId,
+) -> ApiResult<StatusCode> {
+    endpoints.delete(&caller, EndpointId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Change the caller's endpoint with this slug
+#[utoipa::path(patch, path = "/api/v1/endpoints/slug/{slug}", tag = "endpoints", security(("bearer" = [])),
+    params(("slug" = String, Path)), request_body(content = Value, example = json!({"description": "new words"})),
+    responses((status = 200, body = FullEndpoint), (status = 404), (status = 422)))]
+async fn update_by_slug(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    Path(slug): Path<String>,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Json<FullEndpoint>> {
+    let id = endpoints.own_id(&caller, &slug).await?;
+    let changed = endpoints.update(&caller, id, input::update(body)?).await?;
+    Ok(Json(mapper::full(&changed, Some(&caller))))
+}
+
+/// Remove the caller's endpoint with this slug
+#[utoipa::path(delete, path = "/api/v1/endpoints/slug/{slug}", tag = "endpoints", security(("bearer" = [])),
+    params(("slug" = String, Path)), responses((status = 204), (status = 404)))]
+async fn delete_by_slug(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    Path(slug): Path<String>,
+) -> ApiResult<StatusCode> {
+    let id = endpoints.own_id(&caller, &slug).await?;
+    endpoints.delete(&caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether the caller has an active endpoint with this slug
+#[utoipa::path(get, path = "/api/v1/endpoints/{id}/exists", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The slug")), responses((status = 200, body = bool), (status = 401)))]
+async fn exists(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    Path(slug): Path<String>,
+) -> ApiResult<Json<bool>> {
+    Ok(Json(endpoints.exists(&caller, &slug).await?))
+}
+
+/// Star an endpoint; `starred` is false when it was starred before
+#[utoipa::path(post, path = "/api/v1/endpoints/{id}/star", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = i64, Path)), responses((status = 201, body = Starred), (status = 404)))]
+async fn star(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    PathId(id): PathId,
+) -> ApiResult<(StatusCode, Json<Starred>)> {
+    let starred = endpoints.star(&caller, EndpointId(id)).await?;
+    Ok((StatusCode::CREATED, Json(Starred { starred })))
+}
+
+/// Take a star back
+#[utoipa::path(delete, path = "/api/v1/endpoints/{id}/star", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = i64, Path)), responses((status = 204)))]
+async fn unstar(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    PathId(id): PathId,
+) -> ApiResult<StatusCode> {
+    endpoints.unstar(&caller, EndpointId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether the caller has starred an endpoint
+#[utoipa::path(get, path = "/api/v1/endpoints/{id}/starred", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = i64, Path)), responses((status = 200, body = Starred)))]
+async fn starred(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    PathId(id): PathId,
+) -> ApiResult<Json<Starred>> {
+    Ok(Json(Starred { starred: endpoints.is_starred(&caller, EndpointId(id)).await? }))
+}

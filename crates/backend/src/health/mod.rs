@@ -1,0 +1,46 @@
+//! Whether the service is well.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::StatusCode;
+use serde_json::json;
+use syfthub_store::Db;
+use syfthub_web::health::Readiness;
+
+/// What the probes look at.
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    pub(crate) db: Db,
+    pub(crate) readiness: Readiness,
+}
+
+/// `/health` (in the shape that clients know), `/healthz`, `/health/live` and `/health/ready`.
+pub(crate) fn routes(health: Health) -> Router {
+    Router::new()
+        .route("/health", get(healthy))
+        .route("/healthz", get(healthy))
+        .route("/health/live", get(|| async { Json(json!({"status": "alive"})) }))
+        .route("/health/ready", get(ready))
+        .with_state(health)
+}
+
+async fn healthy() -> Json<serde_json::Value> {
+    Json(json!({"status": "healthy", "version": env!("CARGO_PKG_VERSION")}))
+}
+
+async fn ready(State(health): State<Health>) -> Response {
+    let database = match health.db.ping().await {
+        Ok(()) => "connected",
+        Err(error) => {
+            tracing::warn!(%error, "health.database.unreachable");
+            "unreachable"
+        }
+    };
+    if database == "connected" && health.readiness.is_ready() {
+        return Json(json!({"status": "ready", "database": database})).into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "database": database})))
+        .into_response()
+}

@@ -1,0 +1,27 @@
+//! What our own services may ask: one table says which service may call which method.
+
+pub(crate) mod grpc;
+
+use syfthub_rpc::Caller;
+
+/// A method of the internal services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    VerifyCredential,
+    FindUser,
+    MintSatelliteTokens,
+    ResolveEndpoints,
+    SearchEndpoints,
+    ListEndpoints,
+}
+
+/// The table. Backend itself calls nobody, so it is in no row.
+pub(crate) const fn callers(method: Method) -> &'static [Caller] {
+    match method {
+        Method::VerifyCredential | Method::ListEndpoints | Method::SearchEndpoints => {
+            &[Caller::Aggregator, Caller::Mcp, Caller::Cli]
+        }
+        Method::FindUser => &[Caller::Mcp, Caller::Cli],
+        Method::MintSatelliteTokens | Method::ResolveEndpoints => &[Caller::Aggregator, Caller::Mcp],
+    }
+}

@@ -1,0 +1,112 @@
+//! `/{owner}` and `/{owner}/{slug}`: JSON for programs, a plain page for people.
+
+mod page;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, header};
+use syfthub_auth::Principal;
+use syfthub_domain::Error;
+use syfthub_web::{ApiResult, QueryFields};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::access::Viewer;
+use crate::endpoints::routes::page as read_page;
+use crate::endpoints::wire::{EndpointPublic, FullEndpoint};
+use crate::endpoints::{Endpoints, mapper, visibility};
+use crate::router::AppState;
+use crate::users::Users;
+
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(owner)).routes(routes!(endpoint))
+}
+
+/// Signs of a browser in the user agent, for clients that say nothing useful in `Accept`.
+const BROWSERS: &[&str] = &["Mozilla", "Chrome", "Safari", "Firefox", "Edge"];
+
+/// Whether a person is looking. What `Accept` names decides; the user agent only if it names neither.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let text =
+        |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    let accept = text(header::ACCEPT);
+    if accept.contains("text/html") {
+        return true;
+    }
+    if accept.contains("application/json") {
+        return false;
+    }
+    BROWSERS.iter().any(|name| text(header::USER_AGENT).contains(name))
+}
+
+fn varied(mut answer: Response) -> Response {
+    answer.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, User-Agent"));
+    answer
+}
+
+/// An owner's endpoints: the public ones, and all active ones for the owner
+#[utoipa::path(get, path = "/{owner}", tag = "owner pages",
+    params(("owner" = String, Path), ("skip" = Option<u32>, Query), ("limit" = Option<u32>, Query)),
+    responses((status = 200, body = Vec<EndpointPublic>), (status = 404), (status = 422)))]
+async fn owner(
+    State(users): State<Arc<Users>>,
+    State(endpoints): State<Arc<Endpoints>>,
+    Viewer(viewer): Viewer,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    QueryFields(mut query): QueryFields,
+) -> ApiResult<Response> {
+    let page = read_page(&mut query, 10, 100);
+    query.finish()?;
+    let owner = users.public(&name).await.map_err(|error| match error.code.http_status() {
+        404 => Error::not_found(format!("'{name}' not found")),
+        _ => error,
+    })?;
+    let items = endpoints.of_owner(&owner, viewer.as_ref(), page.unwrap_or_default()).await?;
+    Ok(varied(if wants_html(&headers) {
+        page::owner(&owner, &items)
+    } else {
+        Json(mapper::public_list(&items, viewer.as_ref())).into_response()
+    }))
+}
+
+/// One endpoint: with all its facts for its owner and admins
+#[utoipa::path(get, path = "/{owner}/{slug}", tag = "owner pages",
+    params(("owner" = String, Path), ("slug" = String, Path)),
+    responses((status = 200, body = FullEndpoint), (status = 401), (status = 404)))]
+async fn endpoint(
+    State(endpoints): State<Arc<Endpoints>>,
+    Viewer(viewer): Viewer,
+    headers: HeaderMap,
+    Path((owner, slug)): Path<(String, String)>,
+) -> ApiResult<Response> {
+    let viewer = viewer.as_ref();
+    let Some(item) = endpoints.by_path(&owner, &slug, viewer).await? else {
+        return Err(hidden(&endpoints, &owner, &slug, viewer).await?.into());
+    };
+    Ok(varied(if wants_html(&headers) {
+        page::endpoint(&item, &mapper::public(&item, viewer))
+    } else if visibility::may_edit(&item, viewer) {
+        Json(mapper::full(&item, viewer)).into_response()
+    } else {
+        Json(mapper::public(&item, viewer)).into_response()
+    }))
+}
+
+/// A guest is asked to sign in where signing in could help; a user learns nothing.
+async fn hidden(
+    endpoints: &Endpoints,
+    owner: &str,
+    slug: &str,
+    viewer: Option<&Principal>,
+) -> syfthub_domain::Result<Error> {
+    let exists = viewer.is_none() && endpoints.is_hidden(owner, slug).await?;
+    Ok(if exists {
+        Error::unauthenticated("Authentication required to access this endpoint")
+    } else {
+        Error::not_found("Owner or endpoint not found")
+    })
+}

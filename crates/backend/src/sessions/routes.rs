@@ -1,0 +1,154 @@
+//! `/api/v1/auth`: registration, login, refresh, logout, the caller's own account.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde_json::Value;
+use syfthub_config::Secret;
+use syfthub_domain::{Email, Result, Username};
+use syfthub_web::{ApiResult, ClientIp, Fields, FormBody, JsonBody};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Sessions;
+use super::wire::{Auth, AuthConfig, Registration, TokenPair};
+use crate::access::{Credential, User};
+use crate::limits::{Limits, Scope};
+use crate::router::AppState;
+use crate::users::{NewAccount, Users};
+
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(config))
+        .routes(routes!(register))
+        .routes(routes!(login))
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+        .routes(routes!(change_password))
+}
+
+/// What a sign-in page needs to know
+#[utoipa::path(get, path = "/api/v1/auth/config", tag = "auth", responses((status = 200, body = AuthConfig)))]
+async fn config() -> Json<AuthConfig> {
+    // All three say whether a mail provider is configured; there is none yet.
+    Json(AuthConfig {
+        require_email_verification: false,
+        smtp_configured: false,
+        password_reset_enabled: false,
+    })
+}
+
+/// Register an account
+///
+/// If the username is taken another one is derived from the mail address, so read it from the answer.
+#[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth",
+    request_body(content = Value, example = json!({"username": "bob", "email": "bob@example.com", "full_name": "Bob", "password": "at least 8 with 1 digit"})),
+    responses((status = 201, body = Registration), (status = 409), (status = 422), (status = 429)))]
+async fn register(
+    State(limits): State<Arc<Limits>>,
+    State(users): State<Arc<Users>>,
+    State(sessions): State<Arc<Sessions>>,
+    ClientIp(ip): ClientIp,
+    JsonBody(body): JsonBody,
+) -> ApiResult<(StatusCode, Json<Registration>)> {
+    limits.check(Scope::Auth, ip).await?;
+    let user = users.register(read_account(&users, body)?).await?;
+    let pair = sessions.start(&user, false).await?;
+    Ok((StatusCode::CREATED, Json(Registration::verified(&user, &pair))))
+}
+
+/// Reads the fields of a new account; all that are wrong are reported at once.
+pub(crate) fn read_account(users: &Users, body: Value) -> Result<NewAccount> {
+    let mut fields = Fields::body(body)?;
+    let username = fields.string("username").name(Username::parse_new).required();
+    let email = fields.string("email").name(Email::parse).required();
+    let full_name = fields.string("full_name").trimmed().length(1, 100).required();
+    let password = fields.string("password").rule(|text| users.check_password(text)).required();
+    let valid = fields.finish()?;
+    Ok(NewAccount {
+        username: username.take(&valid),
+        email: email.take(&valid),
+        full_name: full_name.take(&valid),
+        password: Secret::new(password.take(&valid)),
+    })
+}
+
+/// Sign in with a username or mail address and a password
+#[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth",
+    request_body(content = Value, content_type = "application/x-www-form-urlencoded", example = json!({"username": "bob", "password": "secret"})),
+    responses((status = 200, body = Auth), (status = 401), (status = 422), (status = 429)))]
+async fn login(
+    State(limits): State<Arc<Limits>>,
+    State(sessions): State<Arc<Sessions>>,
+    ClientIp(ip): ClientIp,
+    FormBody(form): FormBody,
+) -> ApiResult<Json<Auth>> {
+    limits.check(Scope::Login, ip).await?;
+    let mut fields = Fields::body(form)?;
+    let username = fields.string("username").length(1, 320).required();
+    let password = fields.string("password").length(1, 4096).required();
+    let _ = fields.string("grant_type").rule(only_password).optional();
+    let valid = fields.finish()?;
+    let password = Secret::new(password.take(&valid));
+    let (user, pair) = sessions.login(&username.take(&valid), &password).await?;
+    Ok(Json(Auth::new(&user, &pair)))
+}
+
+fn only_password(grant: &String) -> std::result::Result<(), String> {
+    if grant.is_empty() || grant == "password" {
+        Ok(())
+    } else {
+        Err("grant_type must be 'password'".to_owned())
+    }
+}
+
+/// Exchange a refresh token for a fresh pair
+#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth",
+    request_body(content = Value, example = json!({"refresh_token": "eyJ…"})),
+    responses((status = 200, body = TokenPair), (status = 401), (status = 429)))]
+async fn refresh(
+    State(limits): State<Arc<Limits>>,
+    State(sessions): State<Arc<Sessions>>,
+    ClientIp(ip): ClientIp,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Json<TokenPair>> {
+    limits.check(Scope::Refresh, ip).await?;
+    let mut fields = Fields::body(body)?;
+    let token = fields.string("refresh_token").length(1, 8192).required();
+    let valid = fields.finish()?;
+    let pair = sessions.refresh(&token.take(&valid)).await?;
+    Ok(Json((&pair).into()))
+}
+
+/// End the session of the token that is sent
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", security(("bearer" = [])),
+    responses((status = 204), (status = 401)))]
+async fn logout(
+    State(sessions): State<Arc<Sessions>>,
+    User(caller): User,
+    Credential(credential): Credential,
+) -> ApiResult<StatusCode> {
+    sessions.logout(&caller, &credential).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Change the caller's password; every session ends
+#[utoipa::path(put, path = "/api/v1/auth/me/password", tag = "auth", security(("bearer" = [])),
+    request_body(content = Value, example = json!({"current_password": "old", "new_password": "new"})),
+    responses((status = 204), (status = 400), (status = 401), (status = 422)))]
+async fn change_password(
+    State(users): State<Arc<Users>>,
+    State(sessions): State<Arc<Sessions>>,
+    User(caller): User,
+    JsonBody(body): JsonBody,
+) -> ApiResult<StatusCode> {
+    let mut fields = Fields::body(body)?;
+    let current = fields.string("current_password").length(1, 4096).required();
+    let new = fields.string("new_password").rule(|text| users.check_password(text)).required();
+    let valid = fields.finish()?;
+    let (current, new) = (Secret::new(current.take(&valid)), Secret::new(new.take(&valid)));
+    sessions.change_password(&caller, &current, &new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
