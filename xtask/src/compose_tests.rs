@@ -102,6 +102,18 @@ fn containers_are_named_restarted_and_in_one_network() {
 }
 
 #[test]
+fn services_believe_the_proxy_of_their_own_network_only() {
+    for compose in [dev(), deploy()] {
+        let subnet = text(&compose["networks"]["syfthub"]["ipam"]["config"][0]["subnet"]);
+        assert!(subnet.ends_with("/24"), "{subnet}");
+        for name in ["backend", "aggregator", "mcp"] {
+            let trusted = text(&service(&compose, name)["environment"]["TRUSTED_PROXIES"]);
+            assert_eq!(trusted, format!("${{TRUSTED_PROXIES:-{subnet}}}"), "{name}");
+        }
+    }
+}
+
+#[test]
 fn only_the_proxy_is_exposed_and_the_database_in_development() {
     let ports = |compose: &Value, name: &str| texts(&compose["services"][name]["ports"]);
     let (dev, deploy) = (dev(), deploy());

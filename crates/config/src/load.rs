@@ -98,27 +98,38 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         |_, text| Some(PathBuf::from(text)),
         show_path,
     );
-    let http = read_http(reader);
+    let http = read_http(reader, environment);
     let public = addresses::public(reader, environment, &http);
     let metrics_listen = metrics_listen(reader);
     let database = storage::database(reader, environment, &data_dir);
     let redis = storage::redis(reader, environment);
-    let egress = addresses::egress(reader, environment, &http, metrics_listen, &database, redis.as_ref());
+    let otlp =
+        Otlp { endpoint: reader.url("OTEL_EXPORTER_OTLP_ENDPOINT").map(|url| crate::reader::trimmed(&url)) };
     let aggregator = features::aggregator(reader, environment, &http);
     let mcp = features::mcp(reader, environment, &public, &aggregator);
+    let grpc = features::grpc(reader, &http, &aggregator, &mcp);
+    let internals = addresses::Internals {
+        http: &http,
+        metrics: metrics_listen,
+        otlp: &otlp,
+        database: &database,
+        redis: redis.as_ref(),
+        aggregator: &aggregator,
+        mcp: &mcp,
+        grpc: &grpc,
+    };
+    let egress = addresses::egress(reader, environment, &internals);
     Settings {
         environment,
         secrets: secrets::master(reader, &data_dir, dry_run, generated),
         rsa: secrets::rsa(reader),
         tokens: features::tokens(reader, &public),
         log: log(reader, aggregator.debug),
-        otlp: Otlp {
-            endpoint: reader.url("OTEL_EXPORTER_OTLP_ENDPOINT").map(|url| crate::reader::trimmed(&url)),
-        },
+        otlp,
         rate_limits: features::rate_limits(reader),
         passwords: features::passwords(reader),
         health_check: features::health_check(reader),
-        grpc: features::grpc(reader, &http, &aggregator, &mcp),
+        grpc,
         demo: reader.flag("SYFTHUB_DEMO", true)
             && reader.role == Role::AllInOne
             && environment == Environment::Development,
@@ -134,7 +145,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
     }
 }
 
-fn read_http(reader: &mut Reader) -> Http {
+fn read_http(reader: &mut Reader, environment: Environment) -> Http {
     let open = reader.role.is_service();
     let default_host = if open { std::net::Ipv4Addr::UNSPECIFIED } else { std::net::Ipv4Addr::LOCALHOST };
     let mut host = reader.host("HOST", default_host.into());
@@ -152,7 +163,7 @@ fn read_http(reader: &mut Reader) -> Http {
     Http {
         host,
         port,
-        trusted_proxies: addresses::trusted_proxies(reader),
+        trusted_proxies: addresses::trusted_proxies(reader, environment),
         body_limit: usize::try_from(body_limit).unwrap_or(usize::MAX),
         shutdown_grace: reader.seconds("SHUTDOWN_GRACE_SECONDS", 30),
     }

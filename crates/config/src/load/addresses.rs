@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use url::Url;
 
 use crate::reader::{Reader, joined, parse_networks, parse_origin, trimmed};
-use crate::settings::{Database, DatabaseUrl, Egress, EgressAllow, MetricsListen, PublicUrls, Redis};
-use crate::{Environment, Http, Role};
+use crate::settings::{Database, DatabaseUrl, Egress, EgressAllow, MetricsListen, Otlp, PublicUrls, Redis};
+use crate::{Aggregator, Environment, Grpc, Http, Mcp, Role, table};
 
 /// Origins of development servers that browsers use.
 const DEVELOPMENT_ORIGINS: [&str; 4] =
@@ -109,25 +109,36 @@ fn default_cors(environment: Environment, origin: &str, frontend: &str) -> Vec<S
     unique
 }
 
-/// Services stand behind the proxy, in a private network of containers or on loopback.
-pub(super) fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
-    const PRIVATE: &str = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,::1/128,fc00::/7";
-    let default =
-        if reader.role.is_service() { parse_networks(PRIVATE).unwrap_or_default() } else { Vec::new() };
+/// Services stand behind a proxy. Only one on this machine is believed unasked: every neighbour in a
+/// private network could otherwise choose the address that limits count by.
+pub(super) fn trusted_proxies(reader: &mut Reader, environment: Environment) -> Vec<IpNet> {
+    const LOOPBACK: &str = "127.0.0.0/8,::1/128";
+    let service = reader.role.is_service();
+    if service && environment.is_production() && !reader.sources.is_set("TRUSTED_PROXIES") {
+        let message = "TRUSTED_PROXIES is not set: only a proxy on this machine may name the client's address; \
+                       behind any other, all clients count as one for the limits";
+        reader.warnings.push(message.to_owned());
+    }
+    let default = if service { parse_networks(LOOPBACK).unwrap_or_default() } else { Vec::new() };
     reader.value("TRUSTED_PROXIES", default, |_, text| parse_networks(text), |networks| joined(networks))
 }
 
+/// Where the hub's own parts listen, as far as this process knows.
+pub(super) struct Internals<'s> {
+    pub(super) http: &'s Http,
+    pub(super) metrics: MetricsListen,
+    pub(super) otlp: &'s Otlp,
+    pub(super) database: &'s Database,
+    pub(super) redis: Option<&'s Redis>,
+    pub(super) aggregator: &'s Aggregator,
+    pub(super) mcp: &'s Mcp,
+    pub(super) grpc: &'s Grpc,
+}
+
 /// Reads which addresses a user's URL may reach.
-pub(super) fn egress(
-    reader: &mut Reader,
-    environment: Environment,
-    http: &Http,
-    metrics: MetricsListen,
-    database: &Database,
-    redis: Option<&Redis>,
-) -> Egress {
+pub(super) fn egress(reader: &mut Reader, environment: Environment, internals: &Internals<'_>) -> Egress {
     let private = reader.flag("AGGREGATOR_ALLOW_PRIVATE_NETWORKS", false);
-    let local = http.host.is_loopback() && !environment.is_production();
+    let local = internals.http.host.is_loopback() && !environment.is_production();
     let default = match (private, local) {
         (true, _) => "private",
         (false, true) => "loopback",
@@ -138,29 +149,51 @@ pub(super) fn egress(
         "loopback" => EgressAllow::Loopback,
         _ => EgressAllow::Public,
     };
-    Egress { allow, internal_ports: internal_ports(reader.role, http, metrics, database, redis) }
+    Egress { allow, internal_ports: internal_ports(reader, internals) }
 }
 
-fn internal_ports(
-    role: Role,
-    http: &Http,
-    metrics: MetricsListen,
-    database: &Database,
-    redis: Option<&Redis>,
-) -> Vec<u16> {
-    let mut ports = vec![http.port];
-    if role.is_service() {
-        ports.extend([8000, 8001, 8002, 9000, 9001]);
+fn internal_ports(reader: &Reader, internals: &Internals<'_>) -> Vec<u16> {
+    let mut ports = vec![internals.http.port];
+    ports.extend(internals.metrics.0.map(|listen| listen.port()));
+    ports.extend(internals.otlp.endpoint.as_deref().and_then(port_of));
+    if let DatabaseUrl::Postgres(url) = &internals.database.url {
+        ports.push(port_of(url.expose()).unwrap_or(5432));
     }
-    ports.extend(metrics.0.map(|listen| listen.port()));
-    let port_of =
-        |url: &str, default: u16| Url::parse(url).map_or(default, |url| url.port().unwrap_or(default));
-    if let DatabaseUrl::Postgres(url) = &database.url {
-        ports.push(port_of(url.expose(), 5432));
+    ports.extend(internals.redis.map(|redis| port_of(redis.url.expose()).unwrap_or(6379)));
+    if reader.role.is_service() {
+        ports.extend(service_ports(reader, internals));
     }
-    ports.extend(redis.map(|redis| port_of(redis.url.expose(), 6379)));
     ports.retain(|port| *port != 0);
     ports.sort_unstable();
     ports.dedup();
     ports
+}
+
+/// The ports of this service and of the others. Their addresses are settings of some programs only, but
+/// services often share one environment, so these are looked up whoever reads them.
+fn service_ports(reader: &Reader, internals: &Internals<'_>) -> Vec<u16> {
+    let told = |name: &str| {
+        let setting = table::find(name)?;
+        reader.sources.find(setting).ok().flatten().map(|found| found.value)
+    };
+    let Internals { aggregator, mcp, grpc, .. } = internals;
+    let addresses = [
+        ("SYFTHUB_URL", aggregator.hub_url.as_str()),
+        ("AGGREGATOR_SYFTHUB_URL", ""),
+        ("AGGREGATOR_URL", mcp.aggregator_url.as_str()),
+        ("BACKEND_GRPC_URL", grpc.hub_grpc_url.as_str()),
+        ("AGGREGATOR_GRPC_URL", grpc.aggregator_grpc_url.as_str()),
+    ];
+    let port = |(name, known): (&str, &str)| told(name).map_or_else(|| port_of(known), |url| port_of(&url));
+    let mut ports: Vec<u16> = addresses.into_iter().filter_map(port).collect();
+    ports.extend(told("DATABASE_URL").as_deref().and_then(port_of));
+    ports.push(grpc.listen.port());
+    ports.push(told("MCP_PORT").and_then(|port| port.parse().ok()).unwrap_or(8002));
+    ports
+}
+
+/// The port that an address names. The standard ports of HTTP do not count: they are those of a proxy,
+/// and refusing them would refuse most of a private network.
+fn port_of(url: &str) -> Option<u16> {
+    Url::parse(url).ok()?.port()
 }

@@ -120,6 +120,62 @@ fn the_compose_settings_of_production_load() {
 }
 
 #[test]
+fn a_service_believes_only_a_proxy_on_its_own_machine_unless_told() {
+    let production = [
+        ("ENVIRONMENT", "production"),
+        ("DOMAIN", "hub.example.com"),
+        ("DATABASE_URL", "postgresql://syfthub:x@db/syfthub"),
+        ("REDIS_URL", "redis://redis"),
+        ("AGGREGATOR_SYFTHUB_URL", "http://backend:8000"),
+    ];
+    let warned =
+        |loaded: &Loaded| loaded.warnings.iter().any(|text| text.starts_with("TRUSTED_PROXIES is not set"));
+    for role in [Role::Backend, Role::Aggregator, Role::Mcp] {
+        let loaded = service(role, &production);
+        let trusted = &loaded.settings.http.trusted_proxies;
+        assert!(trusted.iter().all(|network| network.network().is_loopback()), "{role:?}: {trusted:?}");
+        assert_eq!(trusted.len(), 2);
+        assert!(warned(&loaded), "{role:?}: {:?}", loaded.warnings);
+        let told = [&production[..], &[("TRUSTED_PROXIES", "172.30.57.0/24")]].concat();
+        let loaded = service(role, &told);
+        assert_eq!(loaded.settings.http.trusted_proxies, ["172.30.57.0/24".parse().unwrap()]);
+        assert!(!warned(&loaded), "{role:?}");
+        assert!(!warned(&service(role, &[])), "{role:?} warns outside production");
+    }
+}
+
+#[test]
+fn internal_ports_are_those_in_force() {
+    let ports = |role, pairs: &[(&str, &str)]| service(role, pairs).settings.egress.internal_ports;
+    assert_eq!(ports(Role::Backend, &[]), [8000, 8001, 8002, 9000, 9001]);
+    let custom = [
+        ("PORT", "7000"),
+        ("AGGREGATOR_PORT", "7001"),
+        ("MCP_PORT", "7002"),
+        ("SYFTHUB_URL", "http://backend:7000"),
+        ("AGGREGATOR_URL", "http://aggregator:7001"),
+        ("BACKEND_GRPC_URL", "http://backend:7100"),
+        ("AGGREGATOR_GRPC_URL", "http://aggregator:7101"),
+        ("DATABASE_URL", "postgresql://u:p@db:7200/d"),
+        ("REDIS_URL", "redis://redis:7201"),
+        ("METRICS_LISTEN", "127.0.0.1:7202"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:7203"),
+    ];
+    let shared = [7000, 7001, 7002, 7100, 7101, 7200, 7201, 7202, 7203];
+    for role in [Role::Backend, Role::Aggregator, Role::Mcp] {
+        let mut own = custom.to_vec();
+        if role != Role::Mcp {
+            own.push(("GRPC_PORT", "7300"));
+        }
+        let mut expected = shared.to_vec();
+        expected.extend((role != Role::Mcp).then_some(7300));
+        assert_eq!(ports(role, &own), expected, "{role:?}");
+    }
+    // A hub behind its public address leaves the standard ports of other machines alone.
+    assert!(!ports(Role::Aggregator, &[("SYFTHUB_URL", "https://hub.example.com")]).contains(&443));
+}
+
+#[test]
 fn weak_secrets_are_refused_everywhere_and_never_shown() {
     let long = "a".repeat(64);
     for weak in [

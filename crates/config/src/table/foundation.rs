@@ -69,8 +69,9 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
         "the public origin; outside production also http://localhost:3000, :5173, :5174 and :8080",
         "Browser origins that may call the API; `*` means any."),
     setting("TRUSTED_PROXIES", Section::Addresses, Kind::Networks,
-        "none for `syfthub serve`; loopback and private networks for services",
-        "Networks of the proxies whose `X-Real-IP` header is believed."),
+        "none for `syfthub serve`; loopback for services (the compose files name their network)",
+        "Networks of the proxies whose `X-Real-IP` header is believed. Name the proxy and nothing wider: \
+         whoever is believed chooses the address that limits count by."),
     setting("EGRESS_ALLOW", Section::Addresses, Kind::Choice(&["public", "loopback", "private"]),
         "loopback when listening on loopback outside production, else public",
         "Which addresses the hub may reach when a user supplied the URL: public ones, also this machine, or also \
