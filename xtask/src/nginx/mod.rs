@@ -65,7 +65,9 @@ pub(crate) fn prepare(folder: &Path, kind: Kind, ports: Ports) -> Result<PathBuf
 /// The include files that know hosts, ports and folders.
 fn swapped(folder: &Path, ports: Ports) -> Vec<(&'static str, String)> {
     let upstream = |name: &str, port: u16, keep: u16| {
-        format!("upstream {name} {{\n    server 127.0.0.1:{port};\n    keepalive {keep};\n}}\n")
+        format!(
+            "upstream {name} {{\n    server 127.0.0.1:{port};\n    keepalive {keep};\n    keepalive_timeout 10s;\n}}\n"
+        )
     };
     let Ports { http, https, backend, aggregator, mcp, frontend } = ports;
     let here = folder.display();

@@ -179,6 +179,25 @@ fn the_edge_answers_for_itself_in_the_shape_of_the_api() {
 }
 
 #[test]
+fn idle_connections_are_given_up_before_the_services_close_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = Ports { http: 1, https: 2, backend: 3, aggregator: 4, mcp: 5, frontend: 6 };
+    prepare(folder.path(), Kind::Dev, ports).unwrap();
+    let committed = workspace::root().join("nginx/snippets/upstreams.conf");
+    for file in [committed, folder.path().join("syfthub/upstreams.conf")] {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let upstreams: Vec<&str> =
+            text.split("upstream ").skip(1).filter(|part| part.contains('{')).collect();
+        assert_eq!(upstreams.len(), 3, "{}", file.display());
+        for upstream in upstreams {
+            let kept = upstream.split("keepalive_timeout ").nth(1).and_then(|rest| rest.split('s').next());
+            let kept: u32 = kept.and_then(|seconds| seconds.parse().ok()).unwrap_or(u32::MAX);
+            assert!(kept < 15, "{}: upstream {upstream}", file.display());
+        }
+    }
+}
+
+#[test]
 fn a_flood_of_logins_is_stopped_at_the_edge() {
     let edge = Edge::start(Kind::Prod, true);
     let statuses: Vec<u16> = (0..40).map(|_| secure_status(&edge, "/api/v1/auth/login")).collect();
