@@ -1,4 +1,4 @@
-//! Password hashes: Argon2id on threads of their own, one hash per core at a time.
+//! Password hashes: Argon2id on threads of their own, one hash per core at a time and at most four.
 //!
 //! Each hash takes 64 MiB and a good part of a second by design. The queue is short and a full one
 //! answers 503, so that a burst of logins cannot take the memory or starve everything else.
@@ -20,6 +20,10 @@ use crate::pool::{Pool, Shape};
 /// A flood of sign-ins must not slow other requests down: hashing takes what they leave over.
 const NICENESS: i32 = 10;
 
+/// Most threads. Each hash takes 64 MiB while it runs, and a container of the usual size must hold them all
+/// on a machine of any size.
+const MAX_THREADS: usize = 4;
+
 /// Longest password that is looked at, in bytes. Longer ones are refused when they are set.
 pub const MAX_LENGTH: usize = 1024;
 
@@ -33,11 +37,12 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Starts `threads` threads (0: one per core) with room for `max_queue` waiting requests.
+    /// Starts `threads` threads (0: one per core, at most four) with room for `max_queue` waiting requests.
     pub fn new(params: &Argon2Params, threads: usize, max_queue: usize) -> Result<Self> {
         let pool = Pool::start(&Shape {
             name: "argon2",
             threads,
+            most: MAX_THREADS,
             niceness: NICENESS,
             max_queue,
             busy: "Too many sign-ins at this moment; try again in a few seconds",

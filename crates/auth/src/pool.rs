@@ -26,6 +26,8 @@ pub(crate) struct Shape {
     pub(crate) name: &'static str,
     /// Number of threads; 0 means one per core.
     pub(crate) threads: usize,
+    /// Most threads when their number follows from the cores.
+    pub(crate) most: usize,
     /// How far the threads step back for others, 0 (not at all) to 19, as for nice(2).
     pub(crate) niceness: i32,
     /// Waiting jobs beyond those that run.
@@ -41,7 +43,7 @@ impl Pool {
     pub(crate) fn start(shape: &Shape) -> Result<Self> {
         let (queue, jobs) = sync_channel::<Job>(shape.max_queue.max(1));
         let jobs = Arc::new(Mutex::new(jobs));
-        for number in 0..thread_count(shape.threads) {
+        for number in 0..thread_count(shape, cores()) {
             let jobs = Arc::clone(&jobs);
             let niceness = shape.niceness;
             std::thread::Builder::new()
@@ -76,9 +78,13 @@ impl Pool {
     }
 }
 
-fn thread_count(wanted: usize) -> usize {
-    match wanted {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn thread_count(shape: &Shape, cores: usize) -> usize {
+    match shape.threads {
+        0 => cores.min(shape.most).max(1),
         given => given,
     }
 }
@@ -110,10 +116,20 @@ mod tests {
 
     use super::*;
 
-    fn pool(threads: usize, max_queue: usize) -> Pool {
+    fn shape(threads: usize, max_queue: usize) -> Shape {
         let retry_after = Duration::from_secs(2);
-        Pool::start(&Shape { name: "test", threads, niceness: 7, max_queue, busy: "busy", retry_after })
-            .unwrap()
+        Shape { name: "test", threads, most: 4, niceness: 7, max_queue, busy: "busy", retry_after }
+    }
+
+    fn pool(threads: usize, max_queue: usize) -> Pool {
+        Pool::start(&shape(threads, max_queue)).unwrap()
+    }
+
+    #[test]
+    fn a_machine_of_many_cores_gets_no_more_threads_than_the_bound() {
+        let counts = [0, 1, 2, 4, 64].map(|cores| thread_count(&shape(0, 1), cores));
+        assert_eq!(counts, [1, 1, 2, 4, 4]);
+        assert_eq!(thread_count(&shape(8, 1), 2), 8, "an explicit number counts");
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ impl SignerPool {
         Pool::start(&Shape {
             name: "rs256",
             threads,
+            most: usize::MAX,
             niceness: 0,
             max_queue,
             busy: "Too many tokens are being signed; try again in a moment",
