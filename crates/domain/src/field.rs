@@ -2,6 +2,44 @@
 
 use serde::{Serialize, Serializer};
 
+/// The kind of a failure that has none of its own.
+pub const VALUE_ERROR: &str = "value_error";
+
+/// Every kind that a [`FieldError`] of ours can have. A kind that is missing here becomes
+/// [`VALUE_ERROR`] when the error comes from another service.
+pub const KINDS: &[&str] = &[
+    "missing",
+    VALUE_ERROR,
+    "model_attributes_type",
+    "string_type",
+    "string_too_short",
+    "string_too_long",
+    "string_pattern_mismatch",
+    "int_type",
+    "int_parsing",
+    "int_parsing_size",
+    "int_from_float",
+    "float_type",
+    "float_parsing",
+    "bool_type",
+    "bool_parsing",
+    "greater_than_equal",
+    "less_than_equal",
+    "enum",
+    "literal_error",
+    "list_type",
+    "dict_type",
+    "extra_forbidden",
+    "too_short",
+    "too_long",
+    "json_invalid",
+];
+
+/// Finds the kind of this name; [`VALUE_ERROR`] for one that is not ours.
+pub fn known_kind(name: &str) -> &'static str {
+    KINDS.iter().copied().find(|kind| *kind == name).unwrap_or(VALUE_ERROR)
+}
+
 /// One step of the path to a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loc {

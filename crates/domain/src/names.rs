@@ -229,10 +229,11 @@ pub struct EndpointPath {
 }
 
 impl EndpointPath {
-    /// Reads `owner/slug`; both halves must be non-empty and hold no further slash.
+    /// Reads `owner/slug`; both halves must be non-empty and hold neither a further slash nor U+0000,
+    /// which no database takes.
     pub fn parse(text: &str) -> Option<Self> {
         let (owner, slug) = text.trim().split_once('/')?;
-        if owner.is_empty() || slug.is_empty() || slug.contains('/') {
+        if owner.is_empty() || slug.is_empty() || slug.contains('/') || text.contains('\0') {
             return None;
         }
         Some(Self { owner: owner.to_lowercase(), slug: slug.to_lowercase() })
@@ -294,6 +295,15 @@ mod tests {
         }
         assert!(Username::parse("docs").is_ok());
         assert!(Username::parse_new("Docs").is_err());
+    }
+
+    #[test]
+    fn an_endpoint_path_has_two_halves_that_a_database_takes() {
+        let path = EndpointPath::parse(" Ada/Notes ").unwrap();
+        assert_eq!((path.owner.as_str(), path.slug.as_str()), ("ada", "notes"));
+        for bad in ["ada", "/notes", "ada/", "a/b/c", "a\0a/notes", "ada/no\0tes"] {
+            assert_eq!(EndpointPath::parse(bad), None, "{bad:?}");
+        }
     }
 
     #[test]
