@@ -21,8 +21,7 @@ const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
 
 /// As [`METADATA_V4`].
-const METADATA_V6: [Ipv6Addr; 2] =
-    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
 
 /// Says what an address is. Total: every address has exactly one class.
 pub fn classify(address: IpAddr) -> Class {
@@ -53,7 +52,8 @@ fn classify_v4(address: Ipv4Addr) -> Class {
 }
 
 fn classify_v6(address: Ipv6Addr) -> Class {
-    if METADATA_V6.contains(&address) {
+    // In `fd00:ec2::/32` a cloud keeps its own services (metadata, names, time), not its customers'.
+    if address == METADATA_V6 || matches!(address.segments(), [0xfd00, 0x0ec2, ..]) {
         return Class::Never;
     }
     if address == Ipv6Addr::LOCALHOST {
@@ -80,7 +80,7 @@ mod tests {
     const TABLE: &[(&str, Class)] = &[
         ("100.100.100.200/32", Class::Never),
         ("168.63.129.16/32", Class::Never),
-        ("fd00:ec2::254/128", Class::Never),
+        ("fd00:ec2::/32", Class::Never),
         ("fd20:ce::254/128", Class::Never),
         ("0.0.0.0/8", Class::Never),
         ("10.0.0.0/8", Class::Private),

@@ -1,10 +1,11 @@
 //! The decision whether a URL may be called, and the resolver that makes it hold for names.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, LazyLock};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use syfthub_config::{Egress, EgressAllow};
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use crate::address::{Class, classify};
@@ -81,6 +82,12 @@ fn permits(mode: EgressAllow, address: IpAddr) -> bool {
     }
 }
 
+/// Questions to the system's resolver at the same time, in the whole process. Each keeps a thread until
+/// it is answered, and a name that is never answered must not use up those that others need.
+const MAX_LOOKUPS: usize = 64;
+
+static LOOKUPS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_LOOKUPS)));
+
 /// Resolves names for the connector and hands over only addresses that are allowed: what was checked
 /// is what is dialled, so a name that changes its address between the two gains nothing.
 #[derive(Debug, Clone, Copy)]
@@ -90,10 +97,27 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let mode = self.0;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| Unresolvable)?;
+            let host = name.as_str().to_owned();
+            let found = look_up(Arc::clone(&LOOKUPS), move || (host, 0).to_socket_addrs()).await;
+            let found = found.map_err(|_| Unresolvable)?;
             Ok(Box::new(admit(mode, found.collect())?.into_iter()) as Addrs)
         })
     }
+}
+
+/// Asks on a thread for work that blocks. The permit goes with the thread, not with the caller: one who
+/// gives up leaves the thread behind, and it still counts.
+async fn look_up<T: Send + 'static>(
+    lookups: Arc<Semaphore>,
+    ask: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    let permit = lookups.acquire_owned().await.map_err(std::io::Error::other)?;
+    let asked = tokio::task::spawn_blocking(move || {
+        let answer = ask();
+        drop(permit);
+        answer
+    });
+    asked.await.map_err(std::io::Error::other)?
 }
 
 /// Passes on the addresses of a name if all of them are allowed. One bad address spoils the name: which
@@ -160,6 +184,7 @@ mod tests {
             ("http://[fd00::1]/", [false, false, true]),
             ("http://169.254.169.254/", [false, false, false]),
             ("http://[fd00:ec2::254]/", [false, false, false]),
+            ("http://[fd00:ec2::253]/", [false, false, false]),
             ("http://0.0.0.0/", [false, false, false]),
             ("http://[fe80::1]/", [false, false, false]),
             ("http://127.0.0.1:9000/", [false, false, false]),
@@ -199,6 +224,26 @@ mod tests {
             assert_eq!(admit(EgressAllow::Private, mixed.clone()).unwrap(), mixed);
         }
         assert!(admit(EgressAllow::Private, vec![]).unwrap_err().is::<Unresolvable>());
+    }
+
+    #[tokio::test]
+    async fn a_lookup_that_was_given_up_counts_until_it_ends() {
+        let lookups = Arc::new(Semaphore::new(1));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (entered, inside) = tokio::sync::oneshot::channel();
+        let slow = look_up(lookups.clone(), move || {
+            let _ = entered.send(());
+            released.recv().map_err(std::io::Error::other)
+        });
+        tokio::select! {
+            _ = slow => panic!("the lookup cannot end before it is released"),
+            entered = inside => entered.unwrap(),
+        }
+        assert_eq!(lookups.available_permits(), 0, "its thread is still busy");
+        let next = look_up(lookups.clone(), || Ok(7));
+        release.send(()).unwrap();
+        assert_eq!(next.await.unwrap(), 7);
+        assert_eq!(lookups.available_permits(), 1);
     }
 
     proptest::proptest! {
