@@ -1,0 +1,254 @@
+//! The command line: what can be said, not what it does.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// SyftHub: publish AI endpoints as owner/slug, find them, and ask them.
+#[derive(Debug, Parser)]
+#[command(name = "syfthub", version, about, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// Settings file (TOML); the environment wins over it. Alone, it means `serve`.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole hub in one process.
+    Serve(ServeArgs),
+    /// Publish a folder of documents, a model, or both, to a hub.
+    Node(Box<NodeArgs>),
+    /// Ask a hub a question and read the cited answer.
+    Ask(AskArgs),
+    /// Create and list administrators.
+    Admin(AdminArgs),
+    /// Bring the database up to date and say what was done.
+    Migrate(DataDirArgs),
+    /// Show the settings that are in force, with secrets masked.
+    Config(ConfigArgs),
+    /// Look for faults in the set-up and say how to mend them.
+    Doctor(DoctorArgs),
+    /// Write the files that are generated from the code.
+    #[command(hide = true)]
+    Gen(GenArgs),
+}
+
+/// Where the data lives.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DataDirArgs {
+    /// Data directory: database, secrets and keys.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// `syfthub serve`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Address to listen on, for example 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["host", "port"])]
+    pub listen: Option<SocketAddr>,
+    /// Host part of the address.
+    #[arg(long, value_name = "IP")]
+    pub host: Option<IpAddr>,
+    /// Port part of the address.
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Where the data lives.
+    #[command(flatten)]
+    pub data: DataDirArgs,
+    /// Do not start the sample node on an empty hub.
+    #[arg(long)]
+    pub no_demo: bool,
+}
+
+/// `syfthub node`.
+#[derive(Debug, Args)]
+pub struct NodeArgs {
+    /// Address of the hub.
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
+    pub hub: url::Url,
+    /// Personal access token of the publisher (syft_pat_…).
+    #[arg(long, value_name = "TOKEN", required_unless_present = "token_file")]
+    pub token: Option<String>,
+    /// File that holds the token, so that it is not seen in the list of processes.
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    pub token_file: Option<PathBuf>,
+    /// Folder of documents to publish as a data source.
+    #[arg(long, value_name = "DIR")]
+    pub docs: Option<PathBuf>,
+    /// Name shown to people.
+    #[arg(long, default_value = "My notes")]
+    pub name: String,
+    /// Slug of the data source; derived from the name if not given. The model gets the same with `-model`.
+    #[arg(long)]
+    pub slug: Option<String>,
+    /// Base address of an OpenAI-compatible server, for example http://localhost:11434/v1.
+    #[arg(long, value_name = "URL", requires = "model")]
+    pub model_url: Option<url::Url>,
+    /// Model to publish: a name known to --model-url, or `extract` for the built-in one.
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// File that holds the key of --model-url.
+    #[arg(long, value_name = "FILE", requires = "model_url")]
+    pub model_key_file: Option<PathBuf>,
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8010")]
+    pub listen: SocketAddr,
+    /// Address under which the hub reaches this node, if it is not the one it listens on.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<url::Url>,
+    /// Who may see and use what is published.
+    #[arg(long, value_enum, default_value = "public")]
+    pub visibility: VisibilityArg,
+    /// Where the index is kept; by default in the user's cache directory.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Who may see an endpoint.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum VisibilityArg {
+    /// Everybody, guests included.
+    Public,
+    /// Its owner only.
+    Private,
+}
+
+/// `syfthub ask`.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// The question.
+    pub question: String,
+    /// Model to answer, as owner/slug; by default the hub's first public one.
+    #[arg(long, value_name = "OWNER/SLUG")]
+    pub model: Option<String>,
+    /// Data source to search, as owner/slug; may be given several times; by default the hub's public ones.
+    #[arg(long = "source", value_name = "OWNER/SLUG")]
+    pub sources: Vec<String>,
+    /// Address of the hub.
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
+    pub hub: url::Url,
+    /// File with an access token; without one the question is asked as a guest.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How many documents the answer may rest on (1 to 20).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20), default_value = "5")]
+    pub top_k: u32,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `syfthub admin`.
+#[derive(Debug, Args)]
+pub struct AdminArgs {
+    /// Where the data lives.
+    #[command(flatten)]
+    pub data: DataDirArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AdminCommand,
+}
+
+/// What `syfthub admin` can do.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Create an administrator.
+    Create {
+        /// Username.
+        username: String,
+        /// Mail address.
+        #[arg(long)]
+        email: String,
+        /// Full name; the username if not given.
+        #[arg(long)]
+        full_name: Option<String>,
+        /// Read the password from standard input instead of asking for it.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Make an existing user an administrator.
+    Promote {
+        /// Username.
+        username: String,
+    },
+    /// List the administrators.
+    List,
+}
+
+/// `syfthub config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Only check: exit with 1 on a fault.
+    #[arg(long)]
+    pub check: bool,
+    /// Where the data lives.
+    #[command(flatten)]
+    pub data: DataDirArgs,
+    /// What to do; without one, show the settings.
+    #[command(subcommand)]
+    pub command: Option<ConfigCommand>,
+}
+
+/// What `syfthub config` can do.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Only check: exit with 1 on a fault.
+    Check,
+    /// Print the database address in the form that psql and pg_dump read (with its password).
+    DatabaseUrl,
+}
+
+/// `syfthub doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Where the data lives.
+    #[command(flatten)]
+    pub data: DataDirArgs,
+    /// Address of a running hub to look at as well.
+    #[arg(long, value_name = "URL")]
+    pub hub: Option<url::Url>,
+}
+
+/// `syfthub gen`.
+#[derive(Debug, Args)]
+pub struct GenArgs {
+    /// Change nothing; exit with 1 when a file is out of date.
+    #[arg(long)]
+    pub check: bool,
+    /// Root of the source tree.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub root: PathBuf,
+    /// Print one artefact to standard output instead: `route-table`, `env`, `config`, `errors` or `openapi`.
+    #[arg(long, value_name = "NAME")]
+    pub print: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_settings_file_alone_is_accepted() {
+        let cli = Cli::try_parse_from(["syfthub", "--config", "hub.toml"]).unwrap();
+        assert!(cli.command.is_none() && cli.config.is_some());
+    }
+
+    #[test]
+    fn listen_and_port_exclude_each_other() {
+        assert!(Cli::try_parse_from(["syfthub", "serve", "--listen", "127.0.0.1:1", "--port", "2"]).is_err());
+    }
+}

@@ -1,0 +1,44 @@
+//! The backend's rules without a running hub: the same code on the same database, nothing listening.
+
+use std::sync::Arc;
+
+use syfthub_auth::MasterKey;
+use syfthub_backend::{App as Backend, Deps};
+use syfthub_cache::Cache;
+use syfthub_config::Settings;
+use syfthub_domain::{Detail, Error, SystemClock};
+use syfthub_store::Db;
+
+/// Opens the database and builds the backend on it.
+pub(crate) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
+    let clock = Arc::new(SystemClock);
+    let db = Db::connect(&settings.database).await?;
+    db.migrate().await?;
+    let master = MasterKey::new(&settings.secrets.secret_key);
+    let deps = Deps { db, cache: Cache::memory(clock.clone()), clock, master };
+    Backend::build(settings, deps).await.map_err(explain)
+}
+
+/// Turns an error of a rule into one that names every refused field.
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
+pub(crate) fn explain(error: Error) -> anyhow::Error {
+    if let Detail::Fields(fields) = &error.detail {
+        let lines: Vec<String> = fields
+            .iter()
+            .map(|field| {
+                let name = field.loc.iter().rev().find_map(|loc| match loc {
+                    syfthub_domain::Loc::Key(key) => Some(key.as_str()),
+                    syfthub_domain::Loc::Index(_) => None,
+                });
+                format!("{}: {}", name.unwrap_or("value"), field.msg)
+            })
+            .collect();
+        return anyhow::anyhow!("{}", lines.join("; "));
+    }
+    let chain = error.chain();
+    if chain.is_empty() {
+        anyhow::anyhow!("{}", error.message)
+    } else {
+        anyhow::anyhow!("{}: {chain}", error.message)
+    }
+}

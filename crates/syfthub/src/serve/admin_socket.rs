@@ -1,0 +1,68 @@
+//! The hub's side of `{data-dir}/admin.sock`: the few commands that an operator gives to a running hub.
+//! Who may open the socket (mode 0600) is the operator; nothing else is checked.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use syfthub_backend::App as Backend;
+use syfthub_web::ApiResult;
+use tokio::net::UnixListener;
+
+use crate::admin_client::SOCKET_NAME;
+
+/// What `POST /admins` reads.
+#[derive(Debug, Deserialize)]
+struct NewAdmin {
+    username: String,
+    email: String,
+    full_name: Option<String>,
+    password: String,
+}
+
+/// Opens the socket, replacing one that a killed process left behind. The caller holds the data
+/// directory's lock, so nobody else is listening.
+pub(super) fn bind(data_dir: &Path) -> anyhow::Result<UnixListener> {
+    let path = data_dir.join(SOCKET_NAME);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot replace {}", path.display()));
+        }
+        _ => {}
+    }
+    let listener =
+        UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// The routes of the socket.
+pub(super) fn router(backend: Backend) -> Router {
+    Router::new()
+        .route("/admins", get(list_admins).post(create_admin))
+        .route("/admins/{username}/promote", post(promote))
+        .with_state(backend)
+}
+
+async fn list_admins(State(backend): State<Backend>) -> ApiResult<Json<Value>> {
+    Ok(Json(json!({ "admins": backend.list_admins().await? })))
+}
+
+async fn create_admin(State(backend): State<Backend>, Json(new): Json<NewAdmin>) -> ApiResult<Json<Value>> {
+    let full_name = new.full_name.as_deref().unwrap_or(&new.username);
+    let user = backend.create_admin(&new.username, &new.email, full_name, &new.password.into()).await?;
+    Ok(Json(json!({ "username": user.username, "id": user.id })))
+}
+
+async fn promote(
+    State(backend): State<Backend>,
+    axum::extract::Path(username): axum::extract::Path<String>,
+) -> ApiResult<Json<Value>> {
+    backend.promote(&username).await?;
+    Ok(Json(json!({ "username": username })))
+}

@@ -1,0 +1,172 @@
+//! The front of the all-in-one hub: what nginx is to the three services. It follows the same route
+//! table, so that a path means the same in both.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use syfthub_domain::Error;
+use syfthub_web::ApiError;
+use syfthub_web::route_table::{Match, Owner, inner_path, route_of, wants_page};
+use tower::{Service, ServiceExt as _};
+
+/// One router per owner of the table.
+#[derive(Debug, Clone)]
+pub(super) struct Edge {
+    pub(super) backend: Router,
+    pub(super) aggregator: Router,
+    pub(super) mcp: Router,
+    pub(super) web_app: Router,
+}
+
+impl Edge {
+    /// The one router that is served.
+    pub(super) fn into_router(self) -> Router {
+        Router::new().fallback_service(self)
+    }
+
+    fn pick(&self, request: &Request<Body>) -> Option<&Router> {
+        let route = route_of(request.uri().path());
+        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let owner = match route.matches {
+            Match::OwnerPage if wants_page(request.method(), accept) => Owner::WebApp,
+            _ => route.owner,
+        };
+        match owner {
+            Owner::Backend => Some(&self.backend),
+            Owner::Aggregator => Some(&self.aggregator),
+            Owner::Mcp => Some(&self.mcp),
+            Owner::WebApp => Some(&self.web_app),
+            Owner::Nobody => None,
+        }
+    }
+}
+
+impl Service<Request<Body>> for Edge {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if is_grpc(&request) {
+            return Box::pin(async { Ok(grpc_unimplemented()) });
+        }
+        let Some(router) = self.pick(&request).cloned() else {
+            return Box::pin(async { Ok(not_found()) });
+        };
+        let varies = route_of(request.uri().path()).matches == Match::OwnerPage;
+        rewrite_path(&mut request);
+        Box::pin(async move {
+            let mut response = router.oneshot(request).await?;
+            if varies {
+                response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// Cuts the public prefix off, as nginx does.
+fn rewrite_path(request: &mut Request<Body>) {
+    let path = request.uri().path();
+    let inner = inner_path(path);
+    if inner == path {
+        return;
+    }
+    let with_query = match request.uri().query() {
+        Some(query) => format!("{inner}?{query}"),
+        None => inner.to_owned(),
+    };
+    // A path that was valid stays valid when its front is cut off at a slash.
+    if let Ok(uri) = with_query.parse::<Uri>() {
+        *request.uri_mut() = uri;
+    }
+}
+
+fn is_grpc(request: &Request<Body>) -> bool {
+    request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// gRPC is between services; a client that tries it here is told so in its own terms (status 12).
+fn grpc_unimplemented() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static("12"));
+    headers.insert("grpc-message", HeaderValue::from_static("gRPC is not served here"));
+    response
+}
+
+fn not_found() -> Response<Body> {
+    let mut response =
+        axum::response::IntoResponse::into_response(ApiError::from(Error::not_found("Not Found")));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::extract::Request as AxumRequest;
+    use axum::routing::any;
+    use http_body_util::BodyExt as _;
+
+    fn named(name: &'static str) -> Router {
+        Router::new()
+            .fallback(any(move |request: AxumRequest| async move { format!("{name} {}", request.uri()) }))
+    }
+
+    fn edge() -> Router {
+        let edge = Edge {
+            backend: named("backend"),
+            aggregator: named("aggregator"),
+            mcp: named("mcp"),
+            web_app: named("web"),
+        };
+        edge.into_router()
+    }
+
+    async fn ask(path: &str, accept: &str) -> (StatusCode, String) {
+        let request = Request::get(path).header(header::ACCEPT, accept).body(Body::empty()).unwrap();
+        let response = edge().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn paths_reach_their_owner_with_the_prefix_cut_off() {
+        for (path, accept, seen) in [
+            ("/api/v1/auth/me?x=1", "*/*", "backend /api/v1/auth/me?x=1"),
+            ("/aggregator/api/v1/chat?a=b", "*/*", "aggregator /api/v1/chat?a=b"),
+            ("/mcp", "*/*", "mcp /mcp"),
+            ("/mcp/health", "*/*", "mcp /health"),
+            ("/alice/notes", "application/json", "backend /alice/notes"),
+            ("/alice/notes", "text/html,*/*", "web /alice/notes"),
+            ("/", "*/*", "web /"),
+        ] {
+            assert_eq!(ask(path, accept).await.1, seen, "{path} {accept}");
+        }
+        assert_eq!(ask("/metrics", "*/*").await.0, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn grpc_is_refused_in_its_own_terms() {
+        let request = Request::post("/syfthub.identity.v1.IdentityService/FindUser")
+            .header(header::CONTENT_TYPE, "application/grpc+proto")
+            .body(Body::empty())
+            .unwrap();
+        let response = edge().oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["grpc-status"], "12");
+    }
+}

@@ -1,0 +1,231 @@
+//! `syfthub serve`: the whole hub in one process on one port.
+
+mod admin_socket;
+mod assemble;
+mod banner;
+mod edge;
+pub(crate) mod lock;
+mod samples;
+mod web_root;
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use syfthub_config::{DatabaseUrl, Input, Loaded, Problems, Role, Settings};
+use syfthub_logging::Metrics;
+use syfthub_node::RunningNode;
+use syfthub_web::health::Readiness;
+use syfthub_web::process;
+use syfthub_web::reload::on_hangup;
+use syfthub_web::serve::{Shutdown, serve};
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use self::assemble::Hub;
+use self::banner::Banner;
+use self::lock::DataDirLock;
+use crate::cli::ServeArgs;
+use crate::terminal;
+
+/// Starts the hub and runs it until it is told to stop.
+pub(crate) fn run(args: &ServeArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let preview = load(args, config, None, true)?;
+    let lock = DataDirLock::acquire(&preview.settings.data_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = listen(preview.settings.http.listen()).await?;
+        // With port 0 the public address is known only now, and tokens carry it.
+        let port = listener.local_addr()?.port();
+        let first_start = is_first_start(&preview.settings);
+        let loaded = load(args, config, Some(port), false)?;
+        let guard = syfthub_logging::init(&loaded.settings.log, &loaded.settings.otlp, "syfthub")?;
+        let reread = {
+            let (args, config) = (args.clone(), config.map(Path::to_path_buf));
+            move || load(&args, config.as_deref(), Some(port), true).map(|loaded| loaded.settings)
+        };
+        let shutdown = Shutdown::new(Readiness::new());
+        let result = tokio::select! {
+            ended = run_hub(&loaded, listener, first_start, &shutdown) => ended,
+            Err(error) = on_hangup(guard.handle(), reread, shutdown.clone()) => Err(error.into()),
+        };
+        guard.flush();
+        result
+    })?;
+    drop(lock);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(
+    args: &ServeArgs,
+    config: Option<&Path>,
+    port: Option<u16>,
+    dry_run: bool,
+) -> Result<Loaded, Problems> {
+    let mut input = Input::from_process()?;
+    input.file = config.map(Path::to_path_buf);
+    input.dry_run = dry_run;
+    let host = args.listen.map(|address| address.ip()).or(args.host);
+    let port = port.or(args.listen.map(|address| address.port())).or(args.port);
+    let mut set = |name: &'static str, value: Option<String>| {
+        if let Some(value) = value {
+            input.overrides.insert(name, value);
+        }
+    };
+    set("HOST", host.map(|host| host.to_string()));
+    set("PORT", port.map(|port| port.to_string()));
+    set("SYFTHUB_DATA_DIR", args.data.data_dir.as_ref().map(|dir| dir.display().to_string()));
+    set("SYFTHUB_DEMO", args.no_demo.then(|| "false".to_owned()));
+    syfthub_config::load(Role::AllInOne, &input)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "port {} on {} is in use by another program: stop that one, or choose another port with --port",
+            address.port(),
+            address.ip()
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {address}")),
+    }
+}
+
+fn is_first_start(settings: &Settings) -> bool {
+    match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => !path.exists(),
+        DatabaseUrl::Postgres(_) => !settings.data_dir.join("secrets").exists(),
+    }
+}
+
+async fn run_hub(
+    loaded: &Loaded,
+    listener: TcpListener,
+    first_start: bool,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let settings = &loaded.settings;
+    for warning in &loaded.warnings {
+        tracing::warn!(target: "syfthub.config", detail = %warning, "config.warning");
+    }
+    process::raise_open_files();
+    let metrics = Metrics::install();
+    let hub = assemble::build(settings, shutdown).await?;
+    let setup_link = setup_link(settings, &hub).await?;
+    let admin = admin_socket::bind(&settings.data_dir)?;
+
+    let tasks = TaskTracker::new();
+    let grace = settings.http.shutdown_grace;
+    tasks.spawn(serve(admin, admin_socket::router(hub.backend.clone()), shutdown.clone(), grace));
+    serve_metrics(settings, metrics, shutdown, &tasks).await?;
+    let address = listener.local_addr()?;
+    let mut served = tasks.spawn(serve(listener, hub.router.clone(), shutdown.clone(), grace));
+    shutdown.readiness().set(true);
+
+    let node = start_samples(settings, &hub, address, shutdown).await?;
+    let created = if first_start { created(loaded) } else { Vec::new() };
+    let shown =
+        if first_start && node.is_some() { samples::PATHS.map(str::to_owned).to_vec() } else { Vec::new() };
+    let banner = Banner {
+        address: settings.public.origin(),
+        data_dir: &settings.data_dir,
+        created: &created,
+        setup_link: setup_link.as_deref(),
+        samples: &shown,
+    };
+    terminal::note(banner.text())?;
+    process::notify_ready();
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "service.started");
+
+    tokio::select! {
+        signalled = shutdown.on_signals() => signalled?,
+        ended = &mut served => bail!("the listener ended by itself: {ended:?}"),
+    }
+    process::notify_stopping();
+    if let Some(node) = node {
+        node.stop().await;
+    }
+    tasks.close();
+    tasks.wait().await;
+    hub.backend.close().await;
+    tracing::info!("service.stopped");
+    Ok(())
+}
+
+/// The one-time link, when this start made it. It is also written to a file that only its owner may read.
+async fn setup_link(settings: &Settings, hub: &Hub) -> anyhow::Result<Option<String>> {
+    let path = settings.data_dir.join("setup-url");
+    let Some(link) = hub.backend.ensure_setup_link().await.map_err(crate::offline::explain)? else {
+        return Ok(None);
+    };
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    writeln!(file, "{link}")?;
+    Ok(Some(link))
+}
+
+/// `/metrics` is for this machine only; a second hub beside the first goes without.
+async fn serve_metrics(
+    settings: &Settings,
+    metrics: Metrics,
+    shutdown: &Shutdown,
+    tasks: &TaskTracker,
+) -> anyhow::Result<()> {
+    let Some(address) = settings.metrics_listen.0 else { return Ok(()) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            let router = syfthub_web::metrics_router(metrics);
+            tasks.spawn(serve(listener, router, shutdown.clone(), settings.http.shutdown_grace));
+        }
+        Err(error) => {
+            tracing::warn!(%address, %error, "metrics.listen.failed: set METRICS_LISTEN to a free address");
+        }
+    }
+    Ok(())
+}
+
+/// What the first start made, in words.
+fn created(loaded: &Loaded) -> Vec<String> {
+    let mut created = vec!["database".to_owned(), "signing key".to_owned()];
+    created.extend(loaded.generated.iter().map(|secret| secret.setting.to_owned()));
+    created
+}
+
+/// The sample node runs while nothing else was ever published, and on later starts of such a hub. With
+/// `--no-demo` what it once published is withdrawn, so that no dead endpoint is listed.
+async fn start_samples(
+    settings: &Settings,
+    hub: &Hub,
+    address: SocketAddr,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Option<RunningNode>> {
+    if !settings.demo || settings.environment.is_production() {
+        hub.backend.withdraw_samples().await.map_err(crate::offline::explain)?;
+        return Ok(None);
+    }
+    let Some(token) = hub.backend.samples_token().await.map_err(crate::offline::explain)? else {
+        return Ok(None);
+    };
+    // The listener's own address, not the public one: a proxy in front may not be up yet.
+    let own = format!("http://{address}").parse()?;
+    let started = samples::start(&own, &settings.tokens.issuer, token, &settings.data_dir);
+    tokio::select! {
+        node = started => match node {
+            Ok(node) => Ok(Some(node)),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "samples.start.failed");
+                Ok(None)
+            }
+        },
+        () = shutdown.wait() => Ok(None),
+    }
+}

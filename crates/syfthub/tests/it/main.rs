@@ -1,0 +1,9 @@
+//! The built program, driven from outside as a person would.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failing test should panic")]
+
+mod ask;
+mod commands;
+mod hub;
+mod node;
+mod serve;
+mod setup;
