@@ -81,6 +81,11 @@ pub fn scope<F: Future>(remote: Remote, future: F) -> impl Future<Output = F::Ou
     REMOTE.scope(remote, future)
 }
 
+/// Runs a closure under the context that its caller sent, for example one poll of a body.
+pub fn sync_scope<T>(remote: Remote, work: impl FnOnce() -> T) -> T {
+    REMOTE.sync_scope(remote, work)
+}
+
 /// Returns the context of the request that the current task works for.
 pub fn current() -> Remote {
     REMOTE.try_with(Clone::clone).unwrap_or_default()
@@ -164,6 +169,9 @@ mod tests {
             out
         });
         assert_eq!(out.await, headers(PARENT));
+        let mut out = HeaderMap::new();
+        super::sync_scope(extract(&headers(PARENT)), || inject(&mut out));
+        assert_eq!(out, headers(PARENT));
     }
 
     #[test]

@@ -89,7 +89,8 @@ impl Service<Request<Body>> for Guard {
         remote.attach(&span);
         let until = deadline::until(deadline::read(request.headers()));
         let call = self.inner.clone().oneshot(request);
-        let answer = answer(call, until, id.clone());
+        let context = CallContext { id: id.clone(), remote: remote.clone(), span: span.clone() };
+        let answer = answer(call, until, context);
         let answer = trace_context::scope(remote, answer.instrument(span));
         Box::pin(correlation::scope(id, answer))
     }
@@ -98,47 +99,58 @@ impl Service<Request<Body>> for Guard {
 async fn answer(
     call: impl Future<Output = Result<Response<Body>, Infallible>> + Send,
     until: tokio::time::Instant,
-    id: correlation::CorrelationId,
+    context: CallContext,
 ) -> Result<Response<Body>, Infallible> {
+    let id = HeaderValue::from_str(context.id.as_str());
     let caught = AssertUnwindSafe(call).catch_unwind();
     let mut answer = match tokio::time::timeout_at(until, caught).await {
         Ok(Ok(Ok(answer))) => answer.map(|body| {
-            let body = CatchPanicBody::wrap(CorrelatedBody::wrap(body, id.clone()));
+            let body = CatchPanicBody::wrap(ScopedBody::wrap(body, context));
             DeadlineBody::wrap(body, until)
         }),
         Ok(Err(panic)) => panics::status(&*panic).into_http(),
         Err(_) => deadline::exceeded().into_http(),
     };
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+    if let Ok(value) = id {
         answer.headers_mut().insert(CORRELATION_KEY, value);
     }
     Ok(answer)
 }
 
-/// A body that is produced with its call's correlation id in scope, so that the log lines of a stream
-/// carry it too.
-struct CorrelatedBody {
-    inner: Body,
+/// What belongs to one call wherever it is worked on.
+struct CallContext {
     id: correlation::CorrelationId,
+    remote: trace_context::Remote,
+    span: tracing::Span,
 }
 
-impl CorrelatedBody {
-    fn wrap(inner: Body, id: correlation::CorrelationId) -> Body {
+/// A body that is produced in the context of its call, so that the log lines of a stream carry the same
+/// correlation id and its own calls continue the same trace.
+struct ScopedBody {
+    inner: Body,
+    context: CallContext,
+}
+
+impl ScopedBody {
+    fn wrap(inner: Body, context: CallContext) -> Body {
         if http_body::Body::is_end_stream(&inner) {
             return inner;
         }
-        Body::new(Self { inner, id })
+        Body::new(Self { inner, context })
     }
 }
 
-impl http_body::Body for CorrelatedBody {
+impl http_body::Body for ScopedBody {
     type Data = Bytes;
     type Error = Status;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
         let inner = Pin::new(&mut this.inner);
-        correlation::sync_scope(this.id.clone(), || inner.poll_frame(cx))
+        let CallContext { id, remote, span } = &this.context;
+        correlation::sync_scope(id.clone(), || {
+            trace_context::sync_scope(remote.clone(), || span.in_scope(|| inner.poll_frame(cx)))
+        })
     }
 
     fn is_end_stream(&self) -> bool {

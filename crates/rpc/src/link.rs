@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::Stream;
-use syfthub_logging::correlation;
+use syfthub_logging::{correlation, trace_context};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -32,14 +32,14 @@ impl<T> Drop for LinkedTask<T> {
     }
 }
 
-/// Starts a task that lives no longer than the returned handle. The correlation id and the tracing
-/// span of the caller go with it.
+/// Starts a task that lives no longer than the returned handle. The correlation id, the trace context and
+/// the tracing span of the caller go with it.
 pub fn spawn_linked<F>(future: F) -> LinkedTask<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let future = future.in_current_span();
+    let future = trace_context::scope(trace_context::current(), future.in_current_span());
     match correlation::current() {
         Some(id) => LinkedTask(spawn(correlation::scope(id, future))),
         None => LinkedTask(spawn(future)),
@@ -97,6 +97,21 @@ mod tests {
         });
         drop(task);
         assert!(ended.await.is_err(), "the task's half of the channel is gone");
+    }
+
+    #[tokio::test]
+    async fn a_linked_stream_calls_on_with_the_trace_of_its_caller() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let mut headers = http::HeaderMap::new();
+        headers.insert("traceparent", http::HeaderValue::from_static(parent));
+        let stream = trace_context::scope(trace_context::extract(&headers), async {
+            linked_stream(1, |sender| async move {
+                let mut sent = http::HeaderMap::new();
+                trace_context::inject(&mut sent);
+                let _ = sender.send(sent).await;
+            })
+        });
+        assert_eq!(stream.await.next().await, Some(headers));
     }
 
     #[tokio::test]

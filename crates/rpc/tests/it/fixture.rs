@@ -118,6 +118,12 @@ impl ChatService for Scripted {
                 "then hang" => std::future::pending::<()>().await,
                 "then panic" => panic!("the stream fell over"),
                 "then fail" => yield Err(to_status(&Error::coded(ErrorCode::Gone, "gone").with_extra("a", 1))),
+                "then say the trace" => {
+                    let mut headers = http::HeaderMap::new();
+                    syfthub_logging::trace_context::inject(&mut headers);
+                    let parent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+                    yield Ok(token(parent.unwrap_or_default().to_owned()));
+                }
                 "then say the id" => {
                     let id = correlation::current().map(|id| id.as_str().to_owned());
                     yield Ok(token(id.unwrap_or_default()));

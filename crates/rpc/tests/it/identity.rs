@@ -2,6 +2,7 @@
 
 use syfthub_domain::ErrorCode;
 use syfthub_logging::correlation::{self, CorrelationId};
+use syfthub_logging::trace_context;
 use syfthub_proto::identity::VerifyCredentialRequest;
 use syfthub_proto::identity::identity_service_client::IdentityServiceClient;
 use syfthub_rpc::status::from_status;
@@ -70,5 +71,22 @@ fn an_address_that_is_none_is_refused_with_a_hint() {
     for url in ["", "backend:9000", "https://backend:9000", "http://"] {
         let error = connect(url, Caller::Cli, &KEY).unwrap_err();
         assert!(error.to_string().contains("http://host:port"), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn the_trace_goes_with_a_call_and_its_stream() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut headers = http::HeaderMap::new();
+    headers.insert("traceparent", http::HeaderValue::from_static(parent));
+    for fixture in both().await {
+        let mut chat = stubs::chat_client(fixture.peer);
+        let call = chat.ask(ask("then say the trace", 1, 1));
+        let answer = trace_context::scope(trace_context::extract(&headers), call).await.unwrap();
+        let mut stream = answer.into_inner();
+        stream.message().await.unwrap().expect("a first message");
+        // The rest of the body is read outside the caller's scope.
+        let event = stream.message().await.unwrap().unwrap();
+        assert_eq!(text(&event), parent, "{}", fixture.transport);
     }
 }
