@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message;
 use serde_json::{Map, Value};
+use syfthub_domain::field::known_kind;
 use syfthub_domain::{Detail, Error, ErrorCode, FieldError, Loc};
 use syfthub_proto::common::ErrorInfo;
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -91,13 +92,26 @@ fn extras(detail: &Detail) -> String {
     let json = match detail {
         Detail::Text => return String::new(),
         Detail::Coded(extras) => Value::Object(extras.clone()).to_string(),
-        Detail::Fields(fields) => serde_json::to_string(fields).unwrap_or_default(),
+        Detail::Fields(fields) => return leading(fields),
     };
-    match json.len() {
-        0..=MAX_EXTRAS_BYTES => json,
-        _ if matches!(detail, Detail::Coded(_)) => "{}".to_owned(),
-        _ => String::new(),
+    if json.len() <= MAX_EXTRAS_BYTES { json } else { "{}".to_owned() }
+}
+
+/// The first failing fields, as many as fit. One whose refused value is too long goes without the value.
+fn leading(fields: &[FieldError]) -> String {
+    let mut json = String::from("[");
+    for field in fields {
+        let short = || serde_json::to_string(&FieldError { input: None, ..field.clone() });
+        let fits = |text: &String| json.len() + text.len() + ",]".len() <= MAX_EXTRAS_BYTES;
+        let text = serde_json::to_string(field).ok().filter(fits).or_else(|| short().ok().filter(fits));
+        let Some(text) = text else { break };
+        if json.len() > 1 {
+            json.push(',');
+        }
+        json.push_str(&text);
     }
+    json.push(']');
+    json
 }
 
 fn detail(extras_json: &str) -> Detail {
@@ -124,31 +138,6 @@ fn loc_step(value: &Value) -> Option<Loc> {
         Value::String(key) => Some(Loc::Key(key.clone())),
         other => other.as_u64().and_then(|index| usize::try_from(index).ok()).map(Loc::Index),
     }
-}
-
-fn known_kind(name: &str) -> &'static str {
-    const KINDS: &[&str] = &[
-        "missing",
-        "string_type",
-        "string_too_short",
-        "string_too_long",
-        "string_pattern_mismatch",
-        "int_type",
-        "int_parsing",
-        "float_parsing",
-        "bool_parsing",
-        "greater_than_equal",
-        "less_than_equal",
-        "enum",
-        "literal_error",
-        "list_type",
-        "dict_type",
-        "extra_forbidden",
-        "too_short",
-        "too_long",
-        "json_invalid",
-    ];
-    KINDS.iter().copied().find(|kind| *kind == name).unwrap_or("value_error")
 }
 
 #[cfg(test)]
@@ -180,6 +169,31 @@ mod tests {
         let fields =
             Error::fields(vec![FieldError::new("missing", vec!["body".into(), 3.into()], "Field required")]);
         assert_eq!(there_and_back(&fields).detail, fields.detail);
+    }
+
+    #[test]
+    fn every_kind_of_failure_survives_the_hop() {
+        for kind in syfthub_domain::field::KINDS {
+            let error = Error::fields(vec![FieldError::new(kind, vec!["body".into()], "text")]);
+            assert_eq!(there_and_back(&error).detail, error.detail, "{kind}");
+        }
+    }
+
+    #[test]
+    fn of_many_failing_fields_the_first_ones_survive() {
+        let field = |number: usize| {
+            FieldError::new("missing", vec!["body".into(), number.into()], "Field required")
+                .with_input("x".repeat(200).into())
+        };
+        let all: Vec<FieldError> = (0..500).map(field).collect();
+        let Detail::Fields(kept) = there_and_back(&Error::fields(all.clone())).detail else { panic!() };
+        assert!(kept.len() > 10, "{}", kept.len());
+        let place = |field: &FieldError| field.loc.clone();
+        assert!(kept.iter().map(place).eq(all.iter().take(kept.len()).map(place)));
+        assert_eq!(kept[0], all[0]);
+        let huge = field(0).with_input("x".repeat(9000).into());
+        let Detail::Fields(kept) = there_and_back(&Error::fields(vec![huge])).detail else { panic!() };
+        assert_eq!((kept.len(), &kept[0].input), (1, &None));
     }
 
     #[test]

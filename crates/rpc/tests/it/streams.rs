@@ -8,7 +8,7 @@ use syfthub_rpc::status::from_status;
 use syfthub_rpc::{stubs, with_deadline};
 use tonic::{Code, Streaming};
 
-use crate::fixture::{ask, both, text};
+use crate::fixture::{ask, both, find, text};
 
 async fn read_one(stream: &mut Streaming<syfthub_proto::chat::AskEvent>) -> String {
     text(&stream.message().await.unwrap().expect("a message")).to_owned()
@@ -87,11 +87,15 @@ async fn a_slow_reader_holds_the_service_back_and_loses_nothing() {
         let mut client = stubs::chat_client(fixture.peer.clone());
         let mut stream = client.ask(ask("", COUNT, SIZE)).await.unwrap().into_inner();
         read_one(&mut stream).await;
-        // Nobody reads now; wait until the service has come to a stand.
+        // Nobody reads now; wait until the service has come to a stand. Calls over the same connection
+        // give it every opportunity to go on.
+        let mut other = stubs::identity_client(fixture.peer.clone());
         let mut before = usize::MAX;
         while before != produced() {
             before = produced();
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            for _ in 0..50 {
+                other.find_user(find("ada")).await.expect("other calls are not held back");
+            }
         }
         let buffered = produced() * SIZE as usize;
         assert!(buffered < 8 * 1024 * 1024, "{}: {buffered} bytes lie around", fixture.transport);
