@@ -53,28 +53,59 @@ pub fn is_sensitive_key(key: &str) -> bool {
     SENSITIVE_PARTS.iter().any(|part| key.contains(part))
 }
 
+/// Words that name a one-time secret in what a client sends. In answers and in our own lines `code` names
+/// an error and must stay readable.
+const SENSITIVE_INPUT_WORDS: &[&str] = &["code", "otp", "totp", "pin", "assertion"];
+
+/// Tells whether a field that a client sends may carry a secret: as [`is_sensitive_key`], and one-time
+/// codes, PINs and assertions.
+pub fn is_sensitive_input(key: &str) -> bool {
+    is_sensitive_key(key) || words(key).any(|word| SENSITIVE_INPUT_WORDS.contains(&word.as_str()))
+}
+
+/// The words of `snake_case`, `kebab-case` and `camelCase`, in lower case.
+fn words(key: &str) -> impl Iterator<Item = String> {
+    let mut words = vec![String::new()];
+    let mut lower_before = false;
+    for c in key.chars() {
+        if (c.is_ascii_uppercase() && lower_before) || !c.is_alphanumeric() {
+            words.push(String::new());
+        }
+        lower_before = c.is_ascii_lowercase();
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.push(c.to_ascii_lowercase());
+        }
+    }
+    words.into_iter()
+}
+
+/// As [`redact_json`], for what a client sent: see [`is_sensitive_input`].
+pub fn redact_input(value: &mut Value) {
+    redact_level(value, 0, is_sensitive_input);
+}
+
 /// Replaces secrets in a JSON value, cuts long texts (1000 characters), long lists (100 items) and deep
 /// nesting (10 levels).
 pub fn redact_json(value: &mut Value) {
-    redact_level(value, 0);
+    redact_level(value, 0, is_sensitive_key);
 }
 
-fn redact_level(value: &mut Value, depth: usize) {
+fn redact_level(value: &mut Value, depth: usize, is_sensitive: fn(&str) -> bool) {
     match value {
         Value::Object(_) | Value::Array(_) if depth >= DEEPEST => *value = Value::from(REDACTED),
         Value::Object(fields) => {
             for (key, field) in fields.iter_mut() {
-                if is_sensitive_key(key) {
+                if is_sensitive(key) {
                     *field = Value::from(REDACTED);
                 } else {
-                    redact_level(field, depth + 1);
+                    redact_level(field, depth + 1, is_sensitive);
                 }
             }
         }
         Value::Array(items) => {
             items.truncate(LONGEST_LIST);
             for item in items {
-                redact_level(item, depth + 1);
+                redact_level(item, depth + 1, is_sensitive);
             }
         }
         Value::String(text) => cut(text),
@@ -116,7 +147,7 @@ fn is_sensitive_query_name(name: &str) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{is_sensitive_key, redact_json, redact_query};
+    use super::{is_sensitive_input, is_sensitive_key, redact_input, redact_json, redact_query};
 
     #[test]
     fn knows_the_names_of_secrets() {
@@ -140,6 +171,23 @@ mod tests {
         for key in ["username", "author", "total_tokens", "path", "keywords"] {
             assert!(!is_sensitive_key(key), "{key}");
         }
+    }
+
+    #[test]
+    fn one_time_secrets_are_hidden_in_what_clients_send_and_codes_of_errors_stay() {
+        for key in ["code", "otp", "pin", "assertion", "client_assertion", "otpCode", "TOTP", "backup-code"] {
+            assert!(is_sensitive_input(key), "{key}");
+        }
+        for key in ["pinned", "encode", "codec", "option", "opinion", "username", "decode"] {
+            assert!(!is_sensitive_input(key), "{key}");
+        }
+        let sent = json!({"code": "123456", "inner": [{"pin": 1}], "name": "ann"});
+        let mut body = sent.clone();
+        redact_input(&mut body);
+        assert_eq!(body, json!({"code": "[REDACTED]", "inner": [{"pin": "[REDACTED]"}], "name": "ann"}));
+        let mut answer = sent.clone();
+        redact_json(&mut answer);
+        assert_eq!(answer, sent);
     }
 
     #[test]
