@@ -101,6 +101,11 @@ impl Redis {
         let result = tokio::time::timeout(TIMEOUT, attempt).await.unwrap_or_else(|_| Err(late()));
         match &result {
             Err(Error::Unavailable(text)) => self.0.outage.failed(self.0.prefix, text),
+            Err(Error::Refused(text)) => {
+                // It answers, so it is back if it was gone.
+                self.0.outage.succeeded(self.0.prefix);
+                self.0.outage.refused(self.0.prefix, text);
+            }
             _ => self.0.outage.succeeded(self.0.prefix),
         }
         result

@@ -65,6 +65,28 @@ async fn calls_fail_quickly_while_it_is_gone_and_work_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_full_server_refuses_and_the_log_says_so_once() {
+    let subject = Subject::redis().await;
+    let (cache, lines) = (subject.cache.clone(), Lines::default());
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let client = redis::Client::open(subject.server().url.as_str()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut full = redis::cmd("CONFIG");
+    let () = full.arg("SET").arg("maxmemory").arg("1").query_async(&mut connection).await.unwrap();
+    let work = async {
+        for _ in 0..3 {
+            let refused = cache.limit("k", Rule::per_seconds(1, 1)).await.unwrap_err();
+            assert!(matches!(refused, Error::Refused(_)), "{refused:?}");
+            assert!(matches!(cache.put("k", "x", LONG).await, Err(Error::Refused(_))));
+            assert_eq!(cache.get("k").await.unwrap(), None, "reads still work");
+        }
+    };
+    work.with_subscriber(log).await;
+    assert_eq!((lines.count("cache.redis.refused"), lines.count("WARN")), (1, 1));
+}
+
+#[tokio::test]
 async fn scripts_survive_a_server_that_forgot_them() {
     let subject = Subject::redis().await;
     let rule = Rule::per_seconds(5, 60);
