@@ -88,8 +88,9 @@ fn weighted_frequency(term: &str, fields: &[Field]) -> f64 {
         .iter()
         .map(|field| {
             let found: f64 = field.words.iter().map(|word| likeness(term, word)).sum();
-            let length = 1.0 - B + B * (field.words.len() as f64 / field.usual_length);
-            if found > 0.0 { field.weight * found / length.max(0.5) } else { 0.0 }
+            // Being shorter than usual is no merit, or one short name would beat one with a second hit.
+            let length = (1.0 - B + B * (field.words.len() as f64 / field.usual_length)).max(1.0);
+            field.weight * found / length
         })
         .sum()
 }
