@@ -83,7 +83,7 @@ fn documented() -> OpenApiRouter<AppState> {
     let mut document = Document::openapi();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     document.components.get_or_insert_default().security_schemes.insert("bearer".to_owned(), bearer.into());
-    OpenApiRouter::with_openapi(document)
+    let mut router = OpenApiRouter::with_openapi(document)
         .merge(sessions::routes::routes())
         .merge(tokens::routes::routes())
         .merge(users::routes::routes())
@@ -91,7 +91,21 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(endpoints::public_routes::routes())
         .merge(identity_provider::routes::routes())
         .merge(setup::routes::routes())
-        .merge(owner_pages::routes())
+        .merge(owner_pages::routes());
+    name_operations(router.get_openapi_mut());
+    router
+}
+
+/// Puts the tag before the handler's name: ids must be unique in a document, and every feature has a `list`.
+fn name_operations(document: &mut OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().filter_map(Option::as_mut) {
+            let tag = operation.tags.as_ref().and_then(|tags| tags.first());
+            let tag = tag.map(|tag| tag.replace(' ', "_")).unwrap_or_default();
+            operation.operation_id = operation.operation_id.take().map(|name| format!("{tag}_{name}"));
+        }
+    }
 }
 
 /// The OpenAPI 3.1 document of every route.
@@ -113,4 +127,31 @@ pub(crate) fn build(state: AppState, health: health::Health, stack: &Stack) -> R
 
 async fn root() -> Json<serde_json::Value> {
     Json(json!({"message": "Welcome to SyftHub", "version": env!("CARGO_PKG_VERSION"), "docs": "/docs"}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_openapi_3_1_with_the_version_of_the_program() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own_a_summary_and_an_answer() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                assert!(operation["summary"].is_string(), "{method} {path} says nothing");
+                assert!(!operation["responses"].as_object().unwrap().is_empty(), "{method} {path}");
+                let name = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(seen.insert(name.clone()), "{method} {path}: {name} is used twice");
+            }
+        }
+    }
 }
