@@ -1,6 +1,6 @@
 //! The service: settings and dependencies in, routes and gRPC out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -64,8 +64,8 @@ pub struct App {
     pub(crate) db: Db,
     pub(crate) clock: SharedClock,
     pub(crate) state: AppState,
-    /// End when the last clone of the service does.
-    _background: Arc<[LinkedTask<()>]>,
+    /// Ended by [`App::close`], at the latest when the last clone goes.
+    background: Arc<Mutex<Vec<LinkedTask<()>>>>,
 }
 
 impl App {
@@ -106,8 +106,8 @@ impl App {
             users,
         };
         let state = AppState(Arc::new(features));
-        let background = background(&state, &db, &clock);
-        Ok(Self { settings: Arc::new(settings.clone()), db, clock, state, _background: background.into() })
+        let background = Arc::new(Mutex::new(background(&state, &db, &clock)));
+        Ok(Self { settings: Arc::new(settings.clone()), db, clock, state, background })
     }
 
     /// The HTTP routes, always ready.
@@ -152,8 +152,10 @@ impl App {
         grpc.context("gRPC")
     }
 
-    /// Waits for running statements and closes the database.
+    /// Ends the background tasks, waits for running statements and closes the database.
     pub async fn close(&self) {
+        let tasks = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(tasks);
         self.db.close().await;
     }
 }

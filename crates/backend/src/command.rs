@@ -11,7 +11,7 @@ use clap::Subcommand;
 use syfthub_auth::MasterKey;
 use syfthub_cache::Cache;
 use syfthub_config::{Input, Loaded, Problems, Role, Secret, Settings};
-use syfthub_domain::{Detail, Error, SharedClock, SystemClock};
+use syfthub_domain::{Detail, Error, FieldError, Loc, SharedClock, SystemClock};
 use syfthub_rpc::{INTERNAL_KEY_LABEL, InternalKey};
 use syfthub_store::Db;
 use syfthub_web::health::{self, Readiness};
@@ -209,11 +209,18 @@ fn read_password() -> anyhow::Result<Secret> {
 /// An error of a rule as text that names every refused field.
 fn explain(error: &Error) -> anyhow::Error {
     if let Detail::Fields(fields) = &error.detail {
-        let lines: Vec<String> = fields.iter().map(|field| field.msg.clone()).collect();
+        let lines: Vec<String> = fields.iter().map(named).collect();
         return anyhow!("{}", lines.join("; "));
     }
     let chain = error.chain();
     if chain.is_empty() { anyhow!("{}", error.message) } else { anyhow!("{}: {chain}", error.message) }
+}
+
+fn named(field: &FieldError) -> String {
+    match field.loc.last() {
+        Some(Loc::Key(name)) => format!("{name}: {}", field.msg),
+        _ => field.msg.clone(),
+    }
 }
 
 fn show(loaded: &Loaded, check: bool) -> anyhow::Result<ExitCode> {

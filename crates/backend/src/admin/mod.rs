@@ -49,7 +49,7 @@ impl App {
         self.state.users.promote(username).await.map(|_| ())
     }
 
-    /// Names of all active administrators.
+    /// Names of all active administrators, in alphabetical order.
     pub async fn list_admins(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         let mut page = Page::new(0, BATCH);
@@ -59,6 +59,7 @@ impl App {
             let admins = rows.into_iter().filter(|row| row.role == Role::Admin && row.is_active);
             names.extend(admins.map(|row| row.username.into_string()));
             if is_last {
+                names.sort();
                 return Ok(names);
             }
             page.skip += BATCH;

@@ -1,5 +1,7 @@
 //! Whether the service is well.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -8,6 +10,9 @@ use http::StatusCode;
 use serde_json::json;
 use syfthub_store::Db;
 use syfthub_web::health::Readiness;
+
+/// Probes give up after a few seconds, so the database gets less.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the probes look at.
 #[derive(Debug, Clone)]
@@ -31,10 +36,14 @@ async fn healthy() -> Json<serde_json::Value> {
 }
 
 async fn ready(State(health): State<Health>) -> Response {
-    let database = match health.db.ping().await {
-        Ok(()) => "connected",
-        Err(error) => {
+    let database = match tokio::time::timeout(PING_TIMEOUT, health.db.ping()).await {
+        Ok(Ok(())) => "connected",
+        Ok(Err(error)) => {
             tracing::warn!(%error, "health.database.unreachable");
+            "unreachable"
+        }
+        Err(_) => {
+            tracing::warn!("health.database.slow");
             "unreachable"
         }
     };

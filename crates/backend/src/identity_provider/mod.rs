@@ -97,6 +97,11 @@ impl IdentityProvider {
         Ok(names.into_iter().map(syfthub_domain::Username::into_string).collect())
     }
 
+    /// The issuer that every token names.
+    pub(crate) fn issuer(&self) -> &str {
+        self.minter.issuer()
+    }
+
     /// The public keys.
     pub(crate) fn jwks(&self) -> serde_json::Value {
         self.minter.ring().jwks()

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::Sessions;
 use super::wire::{Auth, AuthConfig, Registration, TokenPair};
 use crate::access::{Credential, User};
+use crate::identity_provider::IdentityProvider;
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
 use crate::users::{NewAccount, Users};
@@ -31,12 +32,13 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// What a sign-in page needs to know
 #[utoipa::path(get, path = "/api/v1/auth/config", tag = "auth", responses((status = 200, body = AuthConfig)))]
-async fn config() -> Json<AuthConfig> {
+async fn config(State(idp): State<Arc<IdentityProvider>>) -> Json<AuthConfig> {
     // All three say whether a mail provider is configured; there is none yet.
     Json(AuthConfig {
         require_email_verification: false,
         smtp_configured: false,
         password_reset_enabled: false,
+        issuer: idp.issuer().to_owned(),
     })
 }
 

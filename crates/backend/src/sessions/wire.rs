@@ -117,7 +117,7 @@ impl From<&Pair> for TokenPair {
 }
 
 /// What a sign-in page needs to know.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AuthConfig {
     /// Whether a new account must confirm its mail address.
     pub require_email_verification: bool,
@@ -125,4 +125,6 @@ pub struct AuthConfig {
     pub smtp_configured: bool,
     /// Whether a forgotten password can be replaced by mail.
     pub password_reset_enabled: bool,
+    /// What the hub calls itself in satellite tokens (`iss`), so that a service can check them.
+    pub issuer: String,
 }
