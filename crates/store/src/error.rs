@@ -15,6 +15,15 @@ pub enum Error {
     /// for example `users_email_key`.
     #[error("unique constraint {0} refused the row")]
     Unique(String),
+    /// A foreign key refused the change: what it refers to is gone, or something still refers to it.
+    #[error("a foreign key refused the change")]
+    Reference(#[source] sqlx::Error),
+    /// A check refused a value that the rules above should have refused before.
+    #[error("a check of the database refused a value")]
+    Check(#[source] sqlx::Error),
+    /// A text holds a character that PostgreSQL cannot keep (U+0000).
+    #[error("a text holds a character that cannot be stored")]
+    Text(#[source] sqlx::Error),
     /// Another writer held the database or the row for too long, or the pool had no free connection.
     #[error(
         "the database is busy; if it lasts, look for a long transaction or another process on the file, or raise DB_POOL_SIZE"
@@ -64,6 +73,12 @@ impl From<sqlx::Error> for Error {
                 database.constraint().map_or_else(|| sqlite_constraint(database.message()), str::to_owned);
             return Self::Unique(name);
         }
+        if database.is_foreign_key_violation() {
+            return Self::Reference(error);
+        }
+        if database.is_check_violation() {
+            return Self::Check(error);
+        }
         let code = database.code().unwrap_or(Cow::Borrowed("")).into_owned();
         if code.len() == 5 && database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
             from_postgres(&code, error)
@@ -78,7 +93,12 @@ fn from_postgres(code: &str, error: sqlx::Error) -> Error {
         // Deadlock, serialization failure, lock not available, cancelled by a timeout.
         "40P01" | "40001" | "55P03" | "57014" => Error::Locked(error),
         "53100" => Error::DiskFull(error),
+        // Character not in repertoire, untranslatable character.
+        "22021" | "22P05" => Error::Text(error),
         "XX001" | "XX002" => Error::Corrupt(error),
+        "42501" => Error::Schema(format!(
+            "the database role lacks a right ({error}); run `syfthub migrate` as the owner of the tables, or grant it"
+        )),
         // Shutdown, start-up, too many connections, no such database, wrong password.
         "57P01" | "57P02" | "57P03" | "53300" | "3D000" | "28000" | "28P01" | "25006" => {
             Error::Unavailable(Box::new(error))
@@ -124,6 +144,15 @@ impl From<Error> for syfthub_domain::Error {
         };
         match &error {
             Error::Unique(_) => Self::new(ErrorCode::Conflict, "Something with this name exists already"),
+            Error::Reference(_) => Self::new(
+                ErrorCode::Conflict,
+                "Something that this belongs to was removed or is still in use; load it again and retry",
+            ),
+            Error::Check(_) => Self::new(ErrorCode::ValidationError, "A value is not one of those allowed"),
+            Error::Text(_) => Self::new(
+                ErrorCode::ValidationError,
+                "A text holds the character U+0000, which cannot be stored; remove it",
+            ),
             Error::Locked(_) => unavailable("The database is busy; try again in a moment", 1),
             Error::Unavailable(_) => unavailable("The database is not reachable; try again shortly", 5),
             Error::DiskFull(_) => {

@@ -4,6 +4,7 @@
 mod access_tokens;
 mod connection;
 mod endpoints;
+mod errors;
 mod fixture;
 mod keys;
 mod listings;
