@@ -45,6 +45,9 @@ enum Command {
         /// Only these parts, separated by commas; all of them when not given.
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<test::Part>,
+        /// Take the binaries as they are.
+        #[arg(long)]
+        no_build: bool,
     },
     /// Format, lints, guards, generated files, links, nginx and compose files.
     Check,
@@ -80,7 +83,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run { arguments } => run::run(&arguments).map(|()| true),
-        Command::Test { only } => test::run(&only),
+        Command::Test { only, no_build } => test::run(&only, !no_build),
         Command::Check => check::run(),
         Command::Gen => check::generate().map(|()| true),
         Command::Guard => guard::run().map(|counts| counts.failed == 0),

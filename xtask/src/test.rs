@@ -34,8 +34,8 @@ const RUNNERS: &[Runner] = &[
     (Part::Docs, "shell blocks of the documentation", documentation),
 ];
 
-/// Runs all parts, or those named. The sum is the last line; tells whether nothing failed.
-pub(crate) fn run(only: &[Part]) -> Result<bool> {
+/// Runs all parts, or those named, after building what they look at. The sum is the last line; tells whether nothing failed.
+pub(crate) fn run(only: &[Part], build: bool) -> Result<bool> {
     provision::everything()?;
     let mut total = Counts::default();
     for (part, name, runner) in RUNNERS {
@@ -44,7 +44,8 @@ pub(crate) fn run(only: &[Part]) -> Result<bool> {
         }
         println!("== {name}");
         let start = Instant::now();
-        let counts = runner().unwrap_or_else(|error| {
+        let built = if build { binaries(*part) } else { Ok(()) };
+        let counts = built.and_then(|()| runner()).unwrap_or_else(|error| {
             // A runner that cannot run is a failure that has to be seen in the sum.
             println!("{name} FAILED: {error:#}");
             Counts { failed: 1, ..Counts::default() }
@@ -54,6 +55,15 @@ pub(crate) fn run(only: &[Part]) -> Result<bool> {
     }
     println!("{total}");
     Ok(total.failed == 0)
+}
+
+/// Builds what a part looks at from outside.
+fn binaries(part: Part) -> Result<()> {
+    match part {
+        Part::Guards | Part::Cargo => Ok(()),
+        Part::Stack => workspace::build(Profile::Dev, BINARIES),
+        Part::Docs => workspace::build(Profile::Dev, &["syfthub"]),
+    }
 }
 
 fn guards() -> Result<Counts> {
@@ -104,12 +114,10 @@ fn cargo() -> Result<Counts> {
 }
 
 fn stack() -> Result<Counts> {
-    workspace::build(Profile::Dev, BINARIES)?;
     stack::tests::run(Profile::Dev)
 }
 
 fn documentation() -> Result<Counts> {
-    workspace::build(Profile::Dev, &["syfthub"])?;
     let mut counts = docs::blocks::run()?;
     let fresh = check::up_to_date();
     counts.add(fresh.is_ok());

@@ -20,6 +20,8 @@ use crate::workspace::{self, Profile};
 
 /// Longest that one block may take.
 const LIMIT: &str = "120";
+/// What stands before the port of a node.
+const LISTEN: &str = "--listen 127.0.0.1:";
 /// The address that the documentation names.
 const WRITTEN: &str = "localhost:8080";
 
@@ -121,13 +123,23 @@ impl Sandbox {
     fn keep(&mut self, script: &str) -> Result<()> {
         let before = self.listed()?;
         let mut shell = Command::new("bash");
-        let script = script.replace(WRITTEN, &self.address);
-        shell.args(["-euo", "pipefail", "-c", &script]).current_dir(self.folder.path());
-        let name = format!("stays-{}", self.staying.len() + 1);
+        shell.args(["-euo", "pipefail", "-c", &self.adapted(script)]).current_dir(self.folder.path());
+        let name = format!("stays-{}", free_port()?);
         let mut service = Service::start(&name, shell, self.folder.path())?;
         service.wait_until(Duration::from_mins(2), || self.listed().is_ok_and(|now| now > before))?;
         self.staying.push(service);
         Ok(())
+    }
+
+    /// The block with this hub's address, and nodes on free ports.
+    fn adapted(&self, script: &str) -> String {
+        let script = script.replace(WRITTEN, &self.address);
+        let mut parts = script.split(LISTEN);
+        let mut adapted = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            adapted = adapted + LISTEN + "0" + part.trim_start_matches(|c: char| c.is_ascii_digit());
+        }
+        adapted
     }
 
     /// How many public endpoints there are.
@@ -138,7 +150,7 @@ impl Sandbox {
     }
 
     fn run(&self, script: &str) -> Result<()> {
-        let script = script.replace(WRITTEN, &self.address);
+        let script = self.adapted(script);
         let mut shell = Command::new("timeout");
         shell.args([LIMIT, "bash", "-euo", "pipefail", "-c", &script]).current_dir(self.folder.path());
         workspace::read(&mut shell).map(|_| ())
@@ -163,7 +175,7 @@ fn wrapper(folder: &Path, binary: &Path, address: &str) -> Result<PathBuf> {
     let path = folder.join("bin/syfthub");
     fs::create_dir_all(folder.join("bin"))?;
     let script = format!(
-        "#!/bin/sh\ncase \"$1 $*\" in\n*--hub*) ;;\nask*|node*) exec \"{0}\" \"$@\" --hub http://{address} ;;\nesac\nexec \"{0}\" \"$@\"\n",
+        "#!/bin/sh\ncase \"$1 $*\" in\n*--hub*) ;;\nask*|node*--listen*) set -- \"$@\" --hub http://{address} ;;\nnode*) set -- \"$@\" --hub http://{address} --listen 127.0.0.1:0 ;;\nesac\nexec \"{0}\" \"$@\"\n",
         binary.display()
     );
     fs::write(&path, script)?;

@@ -130,7 +130,7 @@ impl Stack {
         std::fs::write(&file, &self.token)?;
         let mut node = std::process::Command::new(workspace::binary(profile, "syfthub")?);
         node.args(["node", "--hub", &format!("http://{}", self.address), "--name", "SyftHub documentation"]);
-        node.arg("--token-file").arg(&file).args(["--slug", "docs", "--model", "extract"]);
+        node.arg("--token-file").arg(&file).args(["--slug", "documentation", "--model", "extract"]);
         node.arg("--docs").arg(workspace::root().join("docs"));
         node.args(["--listen", &format!("127.0.0.1:{}", free_port()?)]);
         node.arg("--state-dir").arg(self.folder.path().join("node"));

@@ -42,7 +42,7 @@ pub(super) fn ask(stack: &mut Stack, profile: Profile) -> Result<()> {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}: {text}\n{errors}", output.status);
-    ensure!(text.contains("runbook"), "the runbook is not among the sources:\n{text}\n{errors}");
+    ensure!(text.contains("Runbook"), "the runbook is not among the sources:\n{text}\n{errors}");
     let nobody = ask_cli(stack, profile, &["Hello?", "--model", "nobody/nothing"])?;
     ensure!(!nobody.status.success(), "asking a model that does not exist succeeds");
     Ok(())
@@ -123,7 +123,7 @@ pub(super) fn debian_documents(stack: &mut Stack, profile: Profile) -> Result<()
     let output = ask_cli(
         stack,
         profile,
-        &[question, "--source", "debian/documents", "--model", "librarian/docs-model"],
+        &[question, "--source", "debian/documents", "--model", "librarian/documentation-model"],
     )?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
