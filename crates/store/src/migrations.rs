@@ -7,7 +7,7 @@ use sqlx::{Postgres, Sqlite};
 use syfthub_domain::{Clock as _, SystemClock};
 
 use crate::column::{SqlTime, row};
-use crate::db::{affected, on};
+use crate::db::{Sql, affected, on};
 use crate::{Conn, Db, Dialect, Error, Reads as _, Result, Tx};
 
 include!(concat!(env!("OUT_DIR"), "/migration_list.rs"));
@@ -33,6 +33,12 @@ impl Migration {
     }
 }
 
+impl std::fmt::Display for Migration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}_{}", self.version, self.name)
+    }
+}
+
 row! {
     /// A migration that was applied.
     #[derive(Debug)]
@@ -54,20 +60,46 @@ pub const fn embedded(dialect: Dialect) -> &'static [Migration] {
 /// Any number that nothing else in the product locks on.
 const LOCK: &str =
     "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(839200)";
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at timestamptz NOT NULL)";
-const CREATE_SQLITE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT";
-const EXISTS: crate::db::Sql = crate::db::Sql {
-    postgres: "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_migrations'",
+const CREATE: Sql = Sql {
+    postgres: "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, \
+        checksum TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL)",
+    sqlite: "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, \
+        checksum TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT",
+};
+const EXISTS: Sql = Sql {
+    postgres: "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('schema_migrations')",
     sqlite: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'",
 };
 
+/// Names of migrations that take away what the version before still used begin so.
+const CONTRACTING: &str = "contract_";
+
 impl Db {
     /// Applies what is missing, in one transaction and under a lock, so that services that start at the
-    /// same time wait for each other. Gives what was applied.
+    /// same time wait for each other. Gives what was applied. When nothing is missing it writes nothing, so
+    /// that a role which may not create tables can start.
     pub async fn migrate(&self) -> Result<Vec<Migration>> {
+        let all = embedded(self.dialect());
+        let seen = applied(self.source().conn().await?).await?;
+        if let Some(seen) = &seen
+            && missing(all, seen)?.is_empty()
+        {
+            if let Some(newest) = seen.last().filter(|newest| is_newer(all, newest)) {
+                tracing::warn!(version = newest.version, name = newest.name, "store.migration.newer");
+            }
+            return Ok(Vec::new());
+        }
         let mut tx = self.begin().await?;
-        prepare(&mut tx).await?;
-        let pending = pending(&mut tx, self.dialect()).await?;
+        if let Tx::Postgres(conn) = &mut tx {
+            sqlx::raw_sql(LOCK).execute(&mut **conn).await?;
+        }
+        // Read again: another process may have migrated while this one waited for the lock.
+        let seen = applied(tx.held()).await?;
+        if seen.is_none() {
+            let create = CREATE.pick(&tx.held());
+            run(&mut tx, create).await?;
+        }
+        let pending = missing(all, &seen.unwrap_or_default())?;
         for migration in &pending {
             apply(&mut tx, migration).await?;
         }
@@ -77,45 +109,39 @@ impl Db {
 
     /// What [`Db::migrate`] would apply. Writes nothing.
     pub async fn pending_migrations(&self) -> Result<Vec<Migration>> {
-        let mut conn = self.source().conn().await?;
-        let sql = EXISTS.pick(&conn);
-        let exists: i64 = match &mut conn {
-            Conn::Postgres(held) => sqlx::query_scalar::<Postgres, _>(sql).fetch_one(&mut **held).await?,
-            Conn::Sqlite(held) => sqlx::query_scalar::<Sqlite, _>(sql).fetch_one(&mut **held).await?,
-        };
-        if exists == 0 {
-            return Ok(embedded(self.dialect()).to_vec());
-        }
-        missing(embedded(self.dialect()), &applied(conn).await?)
-    }
-}
-
-async fn prepare(tx: &mut Tx) -> Result<()> {
-    match tx {
-        Tx::Postgres(conn) => {
-            sqlx::raw_sql(LOCK).execute(&mut **conn).await?;
-            sqlx::raw_sql(CREATE).execute(&mut **conn).await?;
-        }
-        Tx::Sqlite(conn) => {
-            sqlx::raw_sql(CREATE_SQLITE).execute(&mut **conn).await?;
+        let all = embedded(self.dialect());
+        match applied(self.source().conn().await?).await? {
+            Some(applied) => missing(all, &applied),
+            None => Ok(all.to_vec()),
         }
     }
-    Ok(())
 }
 
-async fn pending(tx: &mut Tx, dialect: Dialect) -> Result<Vec<Migration>> {
-    missing(embedded(dialect), &applied(tx.held()).await?)
-}
-
-async fn applied(conn: Conn<'_>) -> Result<Vec<Applied>> {
+/// What was applied, in order; `None` in a database that was never migrated.
+async fn applied(mut conn: Conn<'_>) -> Result<Option<Vec<Applied>>> {
     const SQL: &str = "SELECT version, name, checksum FROM schema_migrations ORDER BY version";
-    on!(conn, c => sqlx::query_as::<_, Applied>(SQL).fetch_all(c))
+    let sql = EXISTS.pick(&conn);
+    let exists: i64 = match &mut conn {
+        Conn::Postgres(held) => sqlx::query_scalar::<Postgres, _>(sql).fetch_one(&mut **held).await?,
+        Conn::Sqlite(held) => sqlx::query_scalar::<Sqlite, _>(sql).fetch_one(&mut **held).await?,
+    };
+    if exists == 0 {
+        return Ok(None);
+    }
+    on!(conn, c => sqlx::query_as::<_, Applied>(SQL).fetch_all(c)).map(Some)
 }
 
-/// What of `all` is not in `applied`; an error when the database is not one of this program's past.
+/// Whether it comes after everything that this program knows.
+fn is_newer(all: &[Migration], done: &Applied) -> bool {
+    all.iter().all(|migration| migration.version < done.version)
+}
+
+/// What of `all` is not in `applied`; an error when this program cannot work with the database. One that a
+/// newer version has expanded is good: during an update replicas of both versions run side by side.
 fn missing(all: &[Migration], applied: &[Applied]) -> Result<Vec<Migration>> {
     for done in applied {
         match all.iter().find(|migration| migration.version == done.version) {
+            None if is_newer(all, done) && !done.name.starts_with(CONTRACTING) => {}
             None => {
                 return Err(Error::Schema(format!(
                     "the database was migrated by a newer version of the hub (it has {:04}_{}); start that version, or restore a backup from before",
@@ -131,16 +157,30 @@ fn missing(all: &[Migration], applied: &[Applied]) -> Result<Vec<Migration>> {
             Some(_) => {}
         }
     }
-    Ok(all.iter().filter(|m| applied.iter().all(|done| done.version != m.version)).copied().collect())
+    let todo: Vec<Migration> =
+        all.iter().filter(|m| applied.iter().all(|done| done.version != m.version)).copied().collect();
+    // A newer version would have applied these first, so the database has another past than this program.
+    if let (Some(first), Some(newer)) = (todo.first(), applied.iter().find(|done| is_newer(all, done))) {
+        return Err(Error::Schema(format!(
+            "the database has {:04}_{} but not {first}, so it belongs to another version of the hub; start that version, or restore a backup from before",
+            newer.version, newer.name
+        )));
+    }
+    Ok(todo)
+}
+
+async fn run(tx: &mut Tx, sql: &'static str) -> Result<()> {
+    match tx {
+        Tx::Postgres(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(drop)?,
+        Tx::Sqlite(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(drop)?,
+    }
+    Ok(())
 }
 
 async fn apply(tx: &mut Tx, migration: &Migration) -> Result<()> {
     const RECORD: &str =
         "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
-    match tx {
-        Tx::Postgres(conn) => sqlx::raw_sql(migration.sql).execute(&mut **conn).await.map(drop)?,
-        Tx::Sqlite(conn) => sqlx::raw_sql(migration.sql).execute(&mut **conn).await.map(drop)?,
-    }
+    run(tx, migration.sql).await?;
     // The one time that is not a caller's: when an operator ran the program.
     let now = SqlTime(SystemClock.now());
     affected!(
@@ -157,8 +197,8 @@ mod tests {
 
     const ONE: Migration = Migration { version: 1, name: "one", sql: "SELECT 1" };
 
-    fn applied(version: i64, checksum: String) -> Applied {
-        Applied { version, name: "one".to_owned(), checksum }
+    fn applied(version: i64, name: &str, checksum: String) -> Applied {
+        Applied { version, name: name.to_owned(), checksum }
     }
 
     #[test]
@@ -170,11 +210,25 @@ mod tests {
     }
 
     #[test]
-    fn an_edited_or_unknown_migration_is_refused() {
-        assert!(missing(&[ONE], &[applied(1, ONE.checksum())]).unwrap().is_empty());
-        let edited = missing(&[ONE], &[applied(1, "other".to_owned())]).unwrap_err();
+    fn an_edited_migration_is_refused() {
+        assert!(missing(&[ONE], &[applied(1, "one", ONE.checksum())]).unwrap().is_empty());
+        let edited = missing(&[ONE], &[applied(1, "one", "other".to_owned())]).unwrap_err();
         assert!(edited.to_string().contains("never edited"));
-        let newer = missing(&[ONE], &[applied(2, String::new())]).unwrap_err();
-        assert!(newer.to_string().contains("newer version"));
+    }
+
+    #[test]
+    fn a_database_that_a_newer_version_expanded_is_good_and_a_contracted_one_is_refused() {
+        let with = |version, name: &str| {
+            missing(&[ONE], &[applied(1, "one", ONE.checksum()), applied(version, name, String::new())])
+        };
+        assert!(with(2, "add_stars").unwrap().is_empty());
+        assert!(with(2, "contract_stars").unwrap_err().to_string().contains("newer version"));
+        assert!(with(0, "add_stars").is_err(), "it is not newer");
+    }
+
+    #[test]
+    fn a_database_with_another_past_is_refused() {
+        let other = missing(&[ONE], &[applied(2, "add_stars", String::new())]).unwrap_err();
+        assert!(other.to_string().contains("but not 0001_one"), "{other}");
     }
 }

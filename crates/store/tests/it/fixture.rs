@@ -86,3 +86,22 @@ pub(crate) async fn publish(db: &Db, new: &NewEndpoint, when: u64) -> EndpointWi
 pub(crate) fn slugs(rows: &[EndpointWithOwner]) -> Vec<&str> {
     rows.iter().map(|row| row.endpoint.slug.as_str()).collect()
 }
+
+/// Runs a statement that no function of the store has.
+pub(crate) async fn execute(db: &Db, sql: &'static str) {
+    match db {
+        Db::Postgres(pool) => sqlx::query(sql).execute(pool).await.map(drop).unwrap(),
+        Db::Sqlite { write, .. } => sqlx::query(sql).execute(write).await.map(drop).unwrap(),
+    }
+}
+
+/// Waits until a statement on PostgreSQL waits for the lock of another. On SQLite the second writer waits in
+/// the pool, where nobody can see it and nothing can go wrong.
+pub(crate) async fn somebody_waits(db: &Db) {
+    const SQL: &str = "SELECT COUNT(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    if let Db::Postgres(pool) = db {
+        let waiting = async || sqlx::query_scalar::<_, i64>(SQL).fetch_one(pool).await.unwrap() > 0;
+        syfthub_testing::wait::until(waiting, "a statement to wait for a lock").await;
+    }
+}

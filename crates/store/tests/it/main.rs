@@ -8,6 +8,7 @@ mod errors;
 mod fixture;
 mod keys;
 mod listings;
+mod migrations;
 mod refresh;
 mod schema;
 mod search;
