@@ -4,7 +4,7 @@ use syfthub_config::Secret;
 use syfthub_domain::{AuthProvider, Email, Role, Timestamp, UserId, Username};
 
 use crate::column::{SqlTime, row};
-use crate::db::{affected, on};
+use crate::db::{Sql, affected, on};
 use crate::{Page, Reads, Result, Tx, search};
 
 /// Two accounts never share a name.
@@ -168,7 +168,7 @@ pub async fn find_by_email(from: impl Reads, email: &str) -> Result<Option<UserR
 
 /// The accounts with these names, in the order of their ids; unknown names are left out.
 pub async fn find_by_usernames(from: impl Reads, usernames: &[&str]) -> Result<Vec<UserRow>> {
-    const SQL: crate::db::Sql = crate::db::Sql {
+    const SQL: Sql = Sql {
         postgres: concat!(
             "SELECT ",
             columns!(),
@@ -189,7 +189,7 @@ pub async fn find_by_usernames(from: impl Reads, usernames: &[&str]) -> Result<V
 
 /// Which of these ids belong to active accounts, in ascending order.
 pub async fn active_ids(from: impl Reads, ids: &[UserId]) -> Result<Vec<UserId>> {
-    const SQL: crate::db::Sql = crate::db::Sql {
+    const SQL: Sql = Sql {
         postgres: "SELECT id FROM users WHERE is_active = TRUE AND id IN \
              (SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS BIGINT)) ORDER BY id",
         sqlite: "SELECT id FROM users WHERE is_active = TRUE AND id IN (SELECT value FROM json_each($1)) ORDER BY id",
@@ -316,10 +316,27 @@ pub async fn update_profile(
 /// Deletes an account with everything it owns; stars it gave are taken off their endpoints. Gives
 /// whether there was one.
 pub async fn delete(tx: &mut Tx, id: UserId) -> Result<bool> {
-    const STARS: &str = "UPDATE endpoints SET stars_count = stars_count - 1 WHERE stars_count > 0 \
-        AND id IN (SELECT endpoint_id FROM endpoint_stars WHERE user_id = $1)";
+    // A star that is being given holds the row against deletion but not against a plain update, so only
+    // FOR UPDATE waits for it; stars that come later wait for us and find no account. SQLite has one writer.
+    const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR UPDATE";
+    // Deleted first: what two changes take away at once is given back by one of them only.
+    const STARS: &str = "DELETE FROM endpoint_stars WHERE user_id = $1 RETURNING endpoint_id";
+    const COUNT: Sql = Sql {
+        postgres: "UPDATE endpoints SET stars_count = stars_count - 1 WHERE stars_count > 0 \
+            AND id IN (SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS BIGINT))",
+        sqlite: "UPDATE endpoints SET stars_count = stars_count - 1 WHERE stars_count > 0 \
+            AND id IN (SELECT value FROM json_each($1))",
+    };
     const DELETE: &str = "DELETE FROM users WHERE id = $1";
+    // Before the row, the way publishing takes them.
+    search::lock(tx).await?;
+    if let Tx::Postgres(conn) = tx {
+        sqlx::query(LOCK).bind(id.0).execute(&mut **conn).await?;
+    }
     crate::endpoints::delete_by_owner(tx, id).await?;
-    affected!(tx.held(), sqlx::query(STARS).bind(id.0))?;
+    let starred = on!(tx.held(), c => sqlx::query_scalar::<_, i64>(STARS).bind(id.0).fetch_all(c))?;
+    let conn = tx.held();
+    let sql = COUNT.pick(&conn);
+    affected!(conn, sqlx::query(sql).bind(crate::json(&starred)))?;
     affected!(tx.held(), sqlx::query(DELETE).bind(id.0)).map(|rows| rows > 0)
 }

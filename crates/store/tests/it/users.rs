@@ -1,10 +1,10 @@
 use syfthub_config::Secret;
-use syfthub_domain::{Role, UserId, Username};
+use syfthub_domain::{EndpointId, Role, UserId, Username};
 use syfthub_store::users::{self, ProfileChange};
-use syfthub_store::{Page, endpoints};
+use syfthub_store::{Db, Page, endpoints};
 
 use crate::contract;
-use crate::fixture::{add_user, at, new_endpoint, new_user, publish};
+use crate::fixture::{add_user, at, new_endpoint, new_user, publish, somebody_waits};
 
 contract! {
     async fn a_new_user_is_found_by_id_name_and_address(db: Db) {
@@ -135,4 +135,46 @@ contract! {
         let left = syfthub_store::search::term_frequencies(&db, &["gone".to_owned(), "kept".to_owned()]).await.unwrap();
         assert_eq!(left.into_iter().collect::<Vec<_>>(), [("kept".to_owned(), 1)]);
     }
+
+    async fn a_star_given_while_its_giver_is_deleted_is_not_counted(db: Db) {
+        let (alice, bob) = (add_user(&db, "alice").await, add_user(&db, "bob").await);
+        let kept = publish(&db, &new_endpoint(bob.id, "kept-one"), 1).await.endpoint.id;
+        let mut giving = db.begin().await.unwrap();
+        assert!(endpoints::star(&mut giving, alice.id, kept, at(2)).await.unwrap());
+        let (gone, ()) = tokio::join!(delete(&db, alice.id), async {
+            somebody_waits(&db).await;
+            giving.commit().await.unwrap();
+        });
+        assert!(gone);
+        assert_eq!(stars(&db, kept).await, 0);
+    }
+
+    async fn a_star_taken_back_while_its_giver_is_deleted_is_counted_once(db: Db) {
+        let (alice, bob) = (add_user(&db, "alice").await, add_user(&db, "bob").await);
+        let kept = publish(&db, &new_endpoint(bob.id, "kept-one"), 1).await.endpoint.id;
+        let mut tx = db.begin().await.unwrap();
+        for user in [alice.id, bob.id] {
+            endpoints::star(&mut tx, user, kept, at(2)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let mut taking = db.begin().await.unwrap();
+        assert!(endpoints::unstar(&mut taking, alice.id, kept).await.unwrap());
+        let (gone, ()) = tokio::join!(delete(&db, alice.id), async {
+            somebody_waits(&db).await;
+            taking.commit().await.unwrap();
+        });
+        assert!(gone);
+        assert_eq!(stars(&db, kept).await, 1);
+    }
+}
+
+async fn delete(db: &Db, user: UserId) -> bool {
+    let mut tx = db.begin().await.unwrap();
+    let gone = users::delete(&mut tx, user).await.unwrap();
+    tx.commit().await.unwrap();
+    gone
+}
+
+async fn stars(db: &Db, endpoint: EndpointId) -> i64 {
+    endpoints::find_by_id(db, endpoint).await.unwrap().unwrap().endpoint.stars_count
 }
