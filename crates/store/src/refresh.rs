@@ -8,11 +8,18 @@ use syfthub_domain::{Timestamp, UserId};
 
 use crate::column::{SqlTime, row};
 use crate::db::{affected, on};
-use crate::{Reads, Result, Tx};
+use crate::{Db, Reads, Result, Tx};
 
 /// A consumed token that comes back within this time gets a fresh one: clients that refresh on two
 /// threads at once are not thieves.
 pub const GRACE: Duration = Duration::from_secs(30);
+
+/// Rows of each table that [`purge_expired`] deletes at most.
+pub const PURGE_BATCH: i64 = 2_000;
+
+/// The longest life of an access token that the settings allow (`ACCESS_TOKEN_EXPIRE_MINUTES`). The last access
+/// token of a family is issued with its last refresh token, so this long after that one's end none can be alive.
+const LONGEST_ACCESS: Duration = Duration::from_hours(168);
 
 /// A sign-in and its first refresh token.
 #[derive(Debug, Clone)]
@@ -106,7 +113,9 @@ pub async fn rotate(tx: &mut Tx, exchange: &Exchange) -> Result<Rotation> {
         JOIN refresh_families f ON f.id = t.family_id \
         WHERE t.jti = $1 AND f.id = $2 AND f.revoked_at IS NULL AND t.expires_at > $3";
     const CONSUME: &str = "UPDATE refresh_tokens SET consumed_at = $2 WHERE jti = $1 AND consumed_at IS NULL";
-    const EXTEND: &str = "UPDATE refresh_families SET expires_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+    // Never shortened: with a shorter lifetime in the settings, older tokens still live as long as they say.
+    const EXTEND: &str = "UPDATE refresh_families SET \
+        expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $1 AND revoked_at IS NULL";
     let Exchange { family, jti, next_jti, next_expires_at, now, grace } = exchange;
 
     // The family's row is locked first, so that a revocation and a refresh cannot pass each other.
@@ -165,14 +174,49 @@ pub async fn is_revoked(from: impl Reads, jti: &str) -> Result<bool> {
     Ok(count > 0)
 }
 
-/// Deletes what has expired: tokens, families and revocations. Gives how many rows went.
+/// Deletes some of what has expired: at most [`PURGE_BATCH`] tokens, families and revocations each. Gives how many
+/// rows went; while that is not 0 there may be more, which is for the next change. [`purge`] does all of it.
 pub async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
-    const TOKENS: &str = "DELETE FROM refresh_tokens WHERE expires_at <= $1";
-    const FAMILIES: &str = "DELETE FROM refresh_families WHERE expires_at <= $1";
-    const REVOKED: &str = "DELETE FROM revoked_tokens WHERE expires_at <= $1";
+    const TOKENS: &str = "DELETE FROM refresh_tokens WHERE jti IN \
+        (SELECT jti FROM refresh_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    // Only those without tokens, so that the cascade of a family does not make a small batch a large one.
+    const FAMILIES: &str = "DELETE FROM refresh_families WHERE id IN (SELECT f.id FROM refresh_families f \
+        WHERE f.expires_at <= $1 AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family_id = f.id) \
+        ORDER BY f.expires_at LIMIT $2)";
+    const REVOKED: &str = "DELETE FROM revoked_tokens WHERE jti IN \
+        (SELECT jti FROM revoked_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
     let mut rows = 0;
-    for sql in [TOKENS, FAMILIES, REVOKED] {
-        rows += affected!(tx.held(), sqlx::query(sql).bind(SqlTime(now)))?;
+    for (sql, end) in [(TOKENS, now), (FAMILIES, now.minus(LONGEST_ACCESS)), (REVOKED, now)] {
+        rows += affected!(tx.held(), sqlx::query(sql).bind(SqlTime(end)).bind(PURGE_BATCH))?;
     }
     Ok(rows)
+}
+
+/// Deletes everything that has expired, in changes of their own, so that no one else waits long. Gives how many
+/// rows went.
+pub async fn purge(db: &Db, now: Timestamp) -> Result<u64> {
+    let mut rows = 0;
+    loop {
+        let mut tx = db.begin().await?;
+        let batch = purge_expired(&mut tx, now).await?;
+        tx.commit().await?;
+        if batch == 0 {
+            return Ok(rows);
+        }
+        rows += batch;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syfthub_config::{Kind, TABLE};
+
+    use super::LONGEST_ACCESS;
+
+    #[test]
+    fn no_setting_lets_an_access_token_outlive_its_family() {
+        let setting = TABLE.iter().find(|setting| setting.name == "ACCESS_TOKEN_EXPIRE_MINUTES").unwrap();
+        let Kind::Integer { max, .. } = setting.kind else { unreachable!("it is a number of minutes") };
+        assert_eq!(max * 60, LONGEST_ACCESS.as_secs());
+    }
 }

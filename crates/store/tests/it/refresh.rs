@@ -97,9 +97,52 @@ contract! {
         assert!(!refresh::is_revoked(&mut tx, "other").await.unwrap());
         assert_eq!(refresh::purge_expired(&mut tx, at(99)).await.unwrap(), 0);
         assert_eq!(refresh::purge_expired(&mut tx, at(100)).await.unwrap(), 1);
-        assert_eq!(refresh::purge_expired(&mut tx, at(1000)).await.unwrap(), 2, "the token and its family");
+        assert_eq!(refresh::purge_expired(&mut tx, at(1000)).await.unwrap(), 1, "the refresh token");
         tx.commit().await.unwrap();
+    }
+
+    async fn a_family_stays_as_long_as_an_access_token_of_it_may_live(db: Db) {
+        const LONGEST_ACCESS: u64 = 7 * 24 * 3600;
+        let user = add_user(&db, "alice").await.id;
+        family(&db, user, "f").await;
+        exchange(&db, "f", "f-0", "f-1", 500, GRACE).await;
+        assert_eq!(refresh::purge(&db, at(1500 + LONGEST_ACCESS - 1)).await.unwrap(), 2, "both refresh tokens");
+        assert!(refresh::is_live(&db, "f").await.unwrap());
+        assert_eq!(refresh::purge(&db, at(1500 + LONGEST_ACCESS)).await.unwrap(), 1);
         assert!(!refresh::is_live(&db, "f").await.unwrap());
+    }
+
+    async fn shorter_lifetimes_do_not_shorten_a_family(db: Db) {
+        let user = add_user(&db, "alice").await.id;
+        family(&db, user, "f").await;
+        let mut tx = db.begin().await.unwrap();
+        let short = Exchange {
+            family: "f".to_owned(),
+            jti: "f-0".to_owned(),
+            next_jti: "f-1".to_owned(),
+            next_expires_at: at(20),
+            now: at(10),
+            grace: GRACE,
+        };
+        assert_eq!(refresh::rotate(&mut tx, &short).await.unwrap(), Rotation::Rotated(user));
+        tx.commit().await.unwrap();
+        let week = 7 * 24 * 3600;
+        refresh::purge(&db, at(999 + week)).await.unwrap();
+        assert!(refresh::is_live(&db, "f").await.unwrap());
+    }
+
+    async fn a_purge_goes_in_small_steps(db: Db) {
+        let mut tx = db.begin().await.unwrap();
+        for number in 0..=refresh::PURGE_BATCH {
+            refresh::revoke_access(&mut tx, &number.to_string(), at(100), at(1)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let batch = u64::try_from(refresh::PURGE_BATCH).unwrap();
+        assert_eq!(refresh::purge_expired(&mut tx, at(100)).await.unwrap(), batch);
+        tx.rollback().await.unwrap();
+        assert_eq!(refresh::purge(&db, at(100)).await.unwrap(), batch + 1);
+        assert_eq!(refresh::purge(&db, at(100)).await.unwrap(), 0);
     }
 }
 
