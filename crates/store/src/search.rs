@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 
 use crate::column::row;
 use crate::db::{Sql, on};
-use crate::{Conn, Reads, Result};
+use crate::{Conn, Db, Reads, Result};
 
 pub use index::rebuild;
 pub(crate) use index::{lock, reindex, reindex_owner, remove};
 pub(crate) use text::like_pattern;
+use text::within;
 pub use text::{distance, fold, words};
 
 /// Rows that [`crate::endpoints::search_candidates`] gives at most.
@@ -24,6 +25,8 @@ pub(crate) const CANDIDATES: i64 = 300;
 const MAX_QUERY_WORDS: usize = 32;
 /// Terms that are compared with a mistyped word; the most frequent ones come first.
 const MAX_COMPARED: i64 = 5_000;
+/// Words of one query that [`corrections`] looks up at most: each costs a statement and thousands of comparisons.
+pub const MAX_CORRECTED: usize = 4;
 
 row! {
     /// A word of the index.
@@ -66,22 +69,32 @@ pub async fn similar_terms(from: impl Reads, word: &str) -> Result<Vec<Term>> {
         return Ok(Vec::new());
     };
     let second = letters.get(1).unwrap_or(first);
-    let slips = if letters.len() >= 6 { 2 } else { 1 };
+    let slips: u8 = if letters.len() >= 6 { 2 } else { 1 };
     let length = i64::try_from(letters.len()).unwrap_or(i64::MAX);
     let compared = on!(from.source().conn().await?, c => sqlx::query_as::<_, Term>(SQL)
         .bind(first.to_string())
         .bind(second.to_string())
-        .bind(length - slips)
-        .bind(length + slips)
+        .bind(length - i64::from(slips))
+        .bind(length.saturating_add(slips.into()))
         .bind(MAX_COMPARED)
         .fetch_all(c))?;
     let mut near: Vec<(usize, Term)> = compared
         .into_iter()
-        .map(|term| (distance(word, &term.term), term))
-        .filter(|(slip, _)| (1..=usize::try_from(slips).unwrap_or(1)).contains(slip))
+        .filter_map(|term| Some((within(word, &term.term, slips.into())?, term)))
+        .filter(|(slip, _)| *slip > 0)
         .collect();
     near.sort_by(|(a, x), (b, y)| a.cmp(b).then(y.documents.cmp(&x.documents)).then(x.term.cmp(&y.term)));
     Ok(near.into_iter().map(|(_, term)| term).collect())
+}
+
+/// What [`similar_terms`] gives for each of these words, in their order; only the first [`MAX_CORRECTED`] words
+/// are looked up, so that a long query of unknown words does not cost more than a short one.
+pub async fn corrections(db: &Db, words: &[String]) -> Result<Vec<(String, Vec<Term>)>> {
+    let mut found = Vec::new();
+    for word in words.iter().take(MAX_CORRECTED) {
+        found.push((word.clone(), similar_terms(db, word).await?));
+    }
+    Ok(found)
 }
 
 /// The query text of each database: any of the words, whole or (from three letters on) as a beginning.

@@ -61,10 +61,15 @@ fn singular(mut word: String) -> String {
     word
 }
 
-/// A pattern for LIKE that finds `text` anywhere, in the folded form.
+/// Characters of a filter that are compared. No title is as long, and SQLite refuses patterns above 50,000 bytes.
+const MAX_PATTERN: usize = 200;
+
+/// A pattern for LIKE that finds `text` anywhere, in the folded form; of a long text only its beginning counts.
 pub(crate) fn like_pattern(text: &str) -> String {
+    // Cut before folding to save work, and after it, because one character may become many.
+    let cut: String = text.trim().chars().take(MAX_PATTERN).collect();
     let mut pattern = String::from("%");
-    for c in fold(text.trim()).chars() {
+    for c in fold(&cut).chars().take(MAX_PATTERN) {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
@@ -76,7 +81,16 @@ pub(crate) fn like_pattern(text: &str) -> String {
 
 /// How many slips lie between two words: a letter too many, too few or wrong, or two that changed places.
 pub fn distance(a: &str, b: &str) -> usize {
+    // No two words are further apart than their letters.
+    within(a, b, a.len().max(b.len())).unwrap_or(usize::MAX)
+}
+
+/// The [`distance`] when it is at most `limit`. Most words differ early, and then little is computed.
+pub(crate) fn within(a: &str, b: &str, limit: usize) -> Option<usize> {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > limit {
+        return None;
+    }
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
@@ -88,9 +102,13 @@ pub fn distance(a: &str, b: &str) -> usize {
             }
             row.push(best);
         }
+        // The least of a row never shrinks from one row to the next.
+        if row.iter().all(|slips| *slips > limit) {
+            return None;
+        }
         before = std::mem::replace(&mut above, row);
     }
-    above[b.len()]
+    Some(above[b.len()]).filter(|slips| *slips <= limit)
 }
 
 #[cfg(test)]
@@ -124,6 +142,16 @@ mod tests {
         assert_eq!(like_pattern(" 50%_Ä\\ "), "%50\\%\\_a\\\\%");
     }
 
+    #[test]
+    fn a_pattern_is_short_whatever_it_is_made_of() {
+        // The last one folds to eighteen characters.
+        for text in ["x", "%", "\u{10400}", "\u{fdfa}"] {
+            let pattern = like_pattern(&text.repeat(60_000));
+            assert!(pattern.chars().filter(|c| *c != '\\').count() <= MAX_PATTERN + 2, "{text}");
+            assert!(pattern.ends_with('%') && pattern.len() < 50_000, "{text}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn words_of_words_are_the_same_words(text in "\\PC{0,80}") {
@@ -136,6 +164,12 @@ mod tests {
         fn distance_is_a_metric_in_two_respects(a in "[a-d]{0,8}", b in "[a-d]{0,8}") {
             proptest::prop_assert_eq!(distance(&a, &b), distance(&b, &a));
             proptest::prop_assert_eq!(distance(&a, &b) == 0, a == b);
+        }
+
+        #[test]
+        fn a_limit_only_cuts_off(a in "[a-d]{0,8}", b in "[a-d]{0,8}", limit in 0_usize..9) {
+            let slips = distance(&a, &b);
+            proptest::prop_assert_eq!(within(&a, &b, limit), (slips <= limit).then_some(slips));
         }
     }
 }

@@ -45,6 +45,14 @@ async fn found(db: &Db, filter: PublicFilter) -> Vec<String> {
 }
 
 contract! {
+    async fn a_filter_of_any_length_is_answered(db: Db) {
+        market(&db).await;
+        for sign in ["x", "%", "\u{fdfa}"] {
+            let filter = PublicFilter { search: Some(sign.repeat(60_000)), ..PublicFilter::default() };
+            assert_eq!(slugs(&endpoints::list_public(&db, &filter, Page::default()).await.unwrap()), [""; 0]);
+        }
+    }
+
     async fn the_public_listing_is_newest_first_with_the_id_as_tie_break(db: Db) {
         market(&db).await;
         assert_eq!(found(&db, PublicFilter::default()).await, ["a-both", "b-source", "b-agent", "a-model"]);

@@ -84,6 +84,15 @@ contract! {
         assert_eq!(similar(&db, "zz").await, Vec::<String>::new());
     }
 
+    async fn of_a_long_query_only_the_first_words_are_corrected(db: Db) {
+        library(&db).await;
+        let words = ["bakcup", "zzzzz", "databsae", "restoer", "operatoin", "guied"].map(str::to_owned);
+        let found = search::corrections(&db, &words).await.unwrap();
+        assert_eq!(found.len(), search::MAX_CORRECTED);
+        let best: Vec<_> = found.iter().map(|(_, terms)| terms.first().map_or("", |term| &term.term)).collect();
+        assert_eq!(best, ["backup", "", "database", "restore"]);
+    }
+
     async fn frequencies_follow_every_change(db: Db) {
         library(&db).await;
         let words = ["zebra", "backup", "tape", "nothing"].map(str::to_owned);
