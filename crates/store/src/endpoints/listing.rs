@@ -61,24 +61,21 @@ macro_rules! filtered {
     };
 }
 
+const UPDATED: &str =
+    concat!("SELECT ", columns!(), filtered!(), "ORDER BY e.updated_at DESC, e.id DESC LIMIT $6 OFFSET $7");
+const STARS: &str = concat!(
+    "SELECT ",
+    columns!(),
+    filtered!(),
+    "ORDER BY e.stars_count DESC, e.updated_at DESC, e.id DESC LIMIT $6 OFFSET $7"
+);
+
 /// A page of listed endpoints.
 pub async fn list_public(
     from: impl Reads,
     filter: &PublicFilter,
     page: Page,
 ) -> Result<Vec<EndpointWithOwner>> {
-    const UPDATED: &str = concat!(
-        "SELECT ",
-        columns!(),
-        filtered!(),
-        "ORDER BY e.updated_at DESC, e.id DESC LIMIT $6 OFFSET $7"
-    );
-    const STARS: &str = concat!(
-        "SELECT ",
-        columns!(),
-        filtered!(),
-        "ORDER BY e.stars_count DESC, e.updated_at DESC, e.id DESC LIMIT $6 OFFSET $7"
-    );
     let sql = match filter.sort {
         Sort::Updated => UPDATED,
         Sort::Stars => STARS,
@@ -231,4 +228,53 @@ pub async fn grouped(from: impl Reads, max_per_owner: u32) -> Result<Vec<Grouped
     );
     on!(from.source().conn().await?, c => sqlx::query_as::<_, GroupedEndpoint>(SQL)
         .bind(i64::from(max_per_owner)).bind(MAX_GROUPED).fetch_all(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Db;
+
+    /// Two thousand listed endpoints of fifty owners, and as many that are not listed.
+    const FILL: &str = "\
+        INSERT INTO users (username, email, full_name, created_at, updated_at) \
+        SELECT 'user' || n, n || '@example.org', 'User', now(), now() FROM generate_series(1, 50) AS n; \
+        INSERT INTO endpoints (user_id, name, slug, type, visibility, readme, stars_count, created_at, updated_at) \
+        SELECT 1 + n % 50, 'Name ' || n, 'slug-' || n, 'model', \
+               CASE WHEN n % 2 = 0 THEN 'public' ELSE 'private' END, repeat('text ', 200), (n * 7919) % 1000, \
+               now(), now() - make_interval(mins => (n * 7919) % 4001) \
+        FROM generate_series(1, 4000) AS n; \
+        ANALYZE";
+
+    /// The plan of a listing with the values that the front page sends, as text.
+    async fn plan(db: &Db, listing: &'static str) -> String {
+        let Db::Postgres(pool) = db else { unreachable!("a PostgreSQL database") };
+        let sql = sqlx::AssertSqlSafe(format!("EXPLAIN {listing}"));
+        let lines: Vec<String> = sqlx::query_scalar(sql)
+            .bind(None::<&str>)
+            .bind(None::<&str>)
+            .bind(None::<&str>)
+            .bind(None::<i64>)
+            .bind(false)
+            .bind(20_i64)
+            .bind(0_i64)
+            .fetch_all(pool)
+            .await
+            .unwrap();
+        lines.join("\n")
+    }
+
+    #[tokio::test]
+    async fn public_listings_read_the_first_rows_of_their_index() {
+        let url = syfthub_testing::postgres::shared().await.fresh_database().await;
+        let db = Db::connect(&syfthub_testing::postgres_settings(&url)).await.unwrap();
+        db.migrate().await.unwrap();
+        let Db::Postgres(pool) = &db else { unreachable!("a PostgreSQL database") };
+        sqlx::raw_sql(FILL).execute(pool).await.unwrap();
+        for (listing, index) in [(UPDATED, "endpoints_listing_idx"), (STARS, "endpoints_trending_idx")] {
+            let plan = plan(&db, listing).await;
+            assert!(plan.contains(&format!("using {index}")), "{plan}");
+            assert!(!plan.contains("Sort"), "the index gives the order: {plan}");
+        }
+    }
 }
