@@ -26,7 +26,7 @@ contract! {
 async fn a_second_writer_on_sqlite_is_told_that_the_database_is_busy() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = sqlite_settings(folder.path());
-    config.pool_timeout = Duration::from_millis(50);
+    config.pool_timeout = Duration::from_millis(500);
     let db = Db::connect(&config).await.unwrap();
     db.migrate().await.unwrap();
     let held = db.begin().await.unwrap();
@@ -34,7 +34,7 @@ async fn a_second_writer_on_sqlite_is_told_that_the_database_is_busy() {
     assert!(matches!(error, Error::Locked(_)), "{error:?}");
     let told = syfthub_domain::Error::from(error);
     assert_eq!(told.code, ErrorCode::Unavailable);
-    drop(held);
+    held.rollback().await.unwrap();
     db.begin().await.unwrap().commit().await.unwrap();
 }
 
@@ -44,7 +44,7 @@ async fn a_file_that_another_process_writes_to_is_busy_and_nothing_is_lost() {
     let mut config = sqlite_settings(folder.path());
     let other = Db::connect(&config).await.unwrap();
     other.migrate().await.unwrap();
-    config.pool_timeout = Duration::from_millis(50);
+    config.pool_timeout = Duration::from_millis(500);
     let db = Db::connect(&config).await.unwrap();
     let mut held = other.begin().await.unwrap();
     settings::put(&mut held, "k", "theirs", at(1)).await.unwrap();
