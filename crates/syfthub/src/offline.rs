@@ -2,18 +2,29 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use syfthub_auth::MasterKey;
 use syfthub_backend::{App as Backend, Deps};
 use syfthub_cache::Cache;
-use syfthub_config::Settings;
+use syfthub_config::{DatabaseUrl, Settings};
 use syfthub_domain::{Detail, Error, SystemClock};
 use syfthub_store::Db;
+
+/// Opens the database and applies what is pending. Errors name the database, never its password.
+pub(crate) async fn database(settings: &Settings) -> anyhow::Result<Db> {
+    let name = || match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => format!("the database {}", path.display()),
+        DatabaseUrl::Postgres(_) => "the PostgreSQL database of DATABASE_URL".to_owned(),
+    };
+    let db = Db::connect(&settings.database).await.with_context(name)?;
+    db.migrate().await.with_context(name)?;
+    Ok(db)
+}
 
 /// Opens the database and builds the backend on it.
 pub(crate) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
     let clock = Arc::new(SystemClock);
-    let db = Db::connect(&settings.database).await?;
-    db.migrate().await?;
+    let db = database(settings).await?;
     let master = MasterKey::new(&settings.secrets.secret_key);
     let deps = Deps { db, cache: Cache::memory(clock.clone()), clock, master };
     Backend::build(settings, deps).await.map_err(explain)

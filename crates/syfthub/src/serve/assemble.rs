@@ -12,12 +12,11 @@ use syfthub_config::Settings;
 use syfthub_domain::{SharedClock, SystemClock};
 use syfthub_mcp as mcp;
 use syfthub_rpc::{Caller, INTERNAL_KEY_LABEL, InternalKey, Server};
-use syfthub_store::Db;
 use syfthub_web::serve::Shutdown;
 
 use super::edge::Edge;
 use super::web_root;
-use crate::offline::explain;
+use crate::offline::{database, explain};
 
 /// The whole hub, ready to be served.
 pub(super) struct Hub {
@@ -28,8 +27,7 @@ pub(super) struct Hub {
 /// Opens the database, applies what is pending and builds every service.
 pub(super) async fn build(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Hub> {
     let clock: SharedClock = Arc::new(SystemClock);
-    let db = Db::connect(&settings.database).await?;
-    db.migrate().await?;
+    let db = database(settings).await?;
     let master = MasterKey::new(&settings.secrets.secret_key);
     let internal = InternalKey::new(master.subkey(INTERNAL_KEY_LABEL));
     let cache = |prefix: &'static str| match &settings.redis {
