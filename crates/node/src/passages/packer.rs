@@ -86,7 +86,7 @@ impl Packer {
     pub(super) fn paragraph(&mut self) {
         if self.text.len() - self.repeated >= GOOD {
             self.finish();
-        } else if self.text.len() > self.repeated && !self.text.ends_with("\n\n") {
+        } else if self.text.len() > self.repeated && !self.text.ends_with('\n') {
             self.boundary = Some((self.text.len(), self.line_end));
             self.text.push('\n');
         }
