@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 use super::score::{Scored, Scorer};
 use super::{Index, query, sql};
@@ -60,33 +61,41 @@ impl Index {
             .await?;
         drop(connection);
         let scorer = Scorer::new(&terms, &matches, total);
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut candidate = Found {
-                path: row.try_get("path")?,
-                title: row.try_get("title")?,
-                heading: row.try_get("heading")?,
-                line_start: row.try_get("line_start")?,
-                line_end: row.try_get("line_end")?,
-                content: row.try_get("content")?,
-                score: 0.0,
-            };
-            candidate.score = scorer.score(&Scored {
-                path: &candidate.path,
-                title: &candidate.title,
-                heading: &candidate.heading,
-                content: &candidate.content,
-                line: candidate.line_start,
-            });
-            if candidate.score > 0.0 && candidate.score >= limits.threshold {
-                found.push(candidate);
-            }
-        }
-        found.sort_by(|a, b| {
-            b.score.total_cmp(&a.score).then_with(|| (&a.path, a.line_start).cmp(&(&b.path, b.line_start)))
-        });
-        Ok(diversify(found, limits.limit))
+        // Hundreds of passages are cut into words and stemmed: milliseconds that others would wait for.
+        tokio::task::spawn_blocking(move || best(&rows, &scorer, limits))
+            .await
+            .map_err(|_| sqlx::Error::WorkerCrashed)?
     }
+}
+
+/// Scores the candidates and keeps the best.
+fn best(rows: &[SqliteRow], scorer: &Scorer, limits: SearchLimits) -> Result<Vec<Found>, sqlx::Error> {
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut candidate = Found {
+            path: row.try_get("path")?,
+            title: row.try_get("title")?,
+            heading: row.try_get("heading")?,
+            line_start: row.try_get("line_start")?,
+            line_end: row.try_get("line_end")?,
+            content: row.try_get("content")?,
+            score: 0.0,
+        };
+        candidate.score = scorer.score(&Scored {
+            path: &candidate.path,
+            title: &candidate.title,
+            heading: &candidate.heading,
+            content: &candidate.content,
+            line: candidate.line_start,
+        });
+        if candidate.score > 0.0 && candidate.score >= limits.threshold {
+            found.push(candidate);
+        }
+    }
+    found.sort_by(|a, b| {
+        b.score.total_cmp(&a.score).then_with(|| (&a.path, a.line_start).cmp(&(&b.path, b.line_start)))
+    });
+    Ok(diversify(found, limits.limit))
 }
 
 /// At most two passages of one document (three when many are wanted), and no text twice.
