@@ -25,7 +25,8 @@ pub struct NodeConfig {
     pub model: Option<ModelConfig>,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where the hub's aggregator reaches this node; `None` means `http://{address listened on}`.
+    /// Where the hub's aggregator reaches this node; `None` means `http://{address listened on}`, which
+    /// `RunningNode::notices` remarks on when the hub is on another machine.
     pub public_url: Option<Url>,
     /// Who may see and use what is published: [`Visibility::Public`] lets guests in, all else only the owner.
     pub visibility: Visibility,

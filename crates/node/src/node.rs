@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use syfthub_domain::Visibility;
+use syfthub_domain::{Slug, Visibility};
 use syfthub_web::health::Readiness;
 use syfthub_web::serve::{Shutdown, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use url::Url;
+use url::{Host, Url};
 
 use crate::config::{Corpus, ModelConfig, NodeConfig, Quiet, SourceConfig, Summary};
 use crate::folder::{Indexer, IndexingError, follow};
 use crate::hub::{Hub, Offer, Publication, Publisher};
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, Lock};
 use crate::model::Model;
 use crate::server::gate::{Gate, Standing};
 use crate::server::{Service, router};
@@ -48,6 +48,18 @@ pub enum StartError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// Another node works on the same index.
+    #[error(
+        "another node keeps its search index for `{slug}` in the folder {}; stop that node, or give this one a folder of its \
+         own with --state-dir",
+        path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The data source.
+        slug: Slug,
     },
     /// The search index cannot be opened.
     #[error(transparent)]
@@ -80,6 +92,7 @@ impl Node {
             Some(source) => Some(open_index(source, &config).await?),
             None => None,
         };
+        let notices = notices(&config, addr);
         let owner = Standing::default();
         let (state, publication) = watch::channel(Publication::Waiting);
         let publisher = Publisher {
@@ -96,12 +109,11 @@ impl Node {
         let source = config.source.as_ref().zip(indexed.as_ref());
         let service = Service::new(
             gate,
-            source.map(|(source, (indexer, _))| (source.slug.clone(), indexer.index.clone())),
+            source.map(|(source, indexed)| (source.slug.clone(), indexed.indexer.index.clone())),
             config.model.as_ref().zip(model).map(|(settings, model)| (settings.slug().clone(), model)),
         );
-        let (indexer, summary) = indexed.unzip();
-        let mut node = RunningNode::new(addr, publication, summary);
-        node.run(listener, service, publisher, indexer);
+        let mut node = RunningNode::new(addr, publication, notices);
+        node.run(listener, service, publisher, indexed);
         Ok(node)
     }
 }
@@ -130,20 +142,57 @@ fn check(config: &NodeConfig) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn open_index(source: &SourceConfig, config: &NodeConfig) -> Result<(Indexer, Summary), StartError> {
-    let path = config.state_dir.clone();
-    std::fs::create_dir_all(&path).map_err(|source| StartError::State { path, source })?;
+/// A data source that is ready to be asked.
+struct Indexed {
+    indexer: Indexer,
+    summary: Summary,
+    lock: Lock,
+}
+
+async fn open_index(source: &SourceConfig, config: &NodeConfig) -> Result<Indexed, StartError> {
+    let path = &config.state_dir;
+    let unusable = |source| StartError::State { path: path.clone(), source };
+    std::fs::create_dir_all(path).map_err(unusable)?;
     if let Corpus::Folder(folder) = &source.corpus
         && !folder.is_dir()
     {
         return Err(StartError::Setting(format!("{} is not a folder", folder.display())));
     }
-    let index = Index::open(&config.state_dir.join(format!("{}.index.db", source.slug))).await?;
+    let lock = Lock::take(&path.join(format!("{}.index.lock", source.slug))).map_err(unusable)?;
+    let Some(lock) = lock else {
+        return Err(StartError::InUse { path: path.clone(), slug: source.slug.clone() });
+    };
+    let index = Index::open(&path.join(format!("{}.index.db", source.slug))).await?;
     let indexer =
         Indexer { index, corpus: Arc::new(source.corpus.clone()), progress: config.progress.clone() };
     let summary = indexer.run().await?;
     tracing::info!(%summary, "node.indexed");
-    Ok((indexer, summary))
+    Ok(Indexed { indexer, summary, lock })
+}
+
+/// What the publisher should know although the node starts.
+fn notices(config: &NodeConfig, addr: SocketAddr) -> Vec<String> {
+    let is_here = match config.hub.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    if is_here || config.public_url.is_some() {
+        return Vec::new();
+    }
+    let hub = config.hub.as_str().trim_end_matches('/');
+    let reach = if addr.ip().is_loopback() || addr.ip().is_unspecified() {
+        "which is an address of this machine only, so the hub cannot reach it"
+    } else {
+        "which the hub may not be able to reach"
+    };
+    let text = format!(
+        "the hub {hub} is on another machine, and the endpoints are published under the address that this node listens on, \
+         {reach}; give the address that the hub can reach with --public-url"
+    );
+    tracing::warn!(%hub, listen = %addr, "node.public_url.missing");
+    vec![text]
 }
 
 fn public_url(config: &NodeConfig, addr: SocketAddr) -> Result<Url, StartError> {
@@ -208,20 +257,25 @@ fn model_offer(model: &ModelConfig, visibility: Visibility) -> Offer {
 pub struct RunningNode {
     addr: SocketAddr,
     publication: watch::Receiver<Publication>,
+    notices: Vec<String>,
     summary: Option<Summary>,
     index: Option<Index>,
+    /// Held until the node has stopped.
+    lock: Option<Lock>,
     shutdown: Shutdown,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl RunningNode {
-    fn new(addr: SocketAddr, publication: watch::Receiver<Publication>, summary: Option<Summary>) -> Self {
+    fn new(addr: SocketAddr, publication: watch::Receiver<Publication>, notices: Vec<String>) -> Self {
         Self {
             addr,
             publication,
-            summary,
+            notices,
+            summary: None,
             index: None,
+            lock: None,
             shutdown: Shutdown::new(Readiness::ready()),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -233,7 +287,7 @@ impl RunningNode {
         listener: TcpListener,
         service: Service,
         publisher: Publisher,
-        indexer: Option<Indexer>,
+        indexed: Option<Indexed>,
     ) {
         let (router, shutdown) = (router(Arc::new(service)), self.shutdown.clone());
         self.tasks.spawn(async move {
@@ -242,17 +296,29 @@ impl RunningNode {
             }
         });
         self.tasks.spawn(publisher.run(self.stop.clone()));
-        self.index = indexer.as_ref().map(|indexer| indexer.index.clone());
-        if let Some(mut indexer) = indexer {
+        if let Some(Indexed { mut indexer, summary, lock }) = indexed {
+            self.summary = Some(summary);
+            self.index = Some(indexer.index.clone());
+            self.lock = Some(lock.clone());
             // The bar was for the first time; later passes say what they did in the log.
             indexer.progress = Arc::new(Quiet);
-            self.tasks.spawn(follow(indexer, self.stop.clone()));
+            let following = follow(indexer, self.stop.clone());
+            self.tasks.spawn(async move {
+                following.await;
+                // A node that is dropped without being stopped keeps the index until its last pass has ended.
+                drop(lock);
+            });
         }
     }
 
     /// The address that it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What the publisher should know although the node runs, as sentences without a full stop; usually nothing.
+    pub fn notices(&self) -> Vec<String> {
+        self.notices.clone()
     }
 
     /// What the first indexing found; `None` without a data source.

@@ -1,6 +1,7 @@
 //! The search index of a data source: one SQLite file with an FTS5 table. All SQL of the node is in
 //! this folder. The file holds nothing that cannot be built again from the documents.
 
+mod lock;
 mod query;
 mod score;
 mod search;
@@ -14,6 +15,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub(crate) use lock::Lock;
 pub(crate) use search::{Found, SearchLimits};
 pub(crate) use write::{Change, Entry, Outcome};
 

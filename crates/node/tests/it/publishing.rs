@@ -80,6 +80,47 @@ async fn endpoints_that_the_hub_forgot_are_published_again() {
 }
 
 #[tokio::test]
+async fn two_nodes_never_share_an_index() {
+    let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
+    let mut config = config(&hub, state.path());
+    config.source = Some(embedded());
+    let first = Node::start(config.clone()).await.unwrap();
+    let refused = Node::start(config.clone()).await.unwrap_err();
+    assert!(matches!(refused, StartError::InUse { .. }), "{refused}");
+    let (text, folder) = (refused.to_string(), state.path().display().to_string());
+    assert!(text.contains(&folder) && text.contains("my-notes") && text.contains("--state-dir"), "{text}");
+
+    let mut other = config.clone();
+    other.source.as_mut().unwrap().slug = crate::world::slug("other-notes");
+    let other = Node::start(other).await.unwrap();
+    first.stop().await;
+    Node::start(config).await.unwrap().stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_of_a_distant_hub_is_told_to_name_its_address() {
+    let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
+    let notices = async |hub_url: &str, public_url: Option<&str>| {
+        let mut config = config(&hub, state.path());
+        config.hub = hub_url.parse().unwrap();
+        config.public_url = public_url.map(|url| url.parse().unwrap());
+        config.model = Some(extract());
+        let node = Node::start(config).await.unwrap();
+        let notices = node.notices();
+        drop(node);
+        notices
+    };
+    for near in [hub.url().as_str(), "http://localhost:1", "http://[::1]:1"] {
+        assert!(notices(near, None).await.is_empty(), "{near}");
+    }
+    let far = "https://hub.invalid";
+    let told = notices(far, None).await;
+    assert!(told.len() == 1 && told[0].contains(far) && told[0].contains("--public-url"), "{told:?}");
+    assert!(notices(far, Some("https://node.invalid")).await.is_empty());
+}
+
+#[tokio::test]
 async fn settings_that_cannot_work_are_refused_at_once() {
     let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
     let start = async |change: &dyn Fn(&mut syfthub_node::NodeConfig)| {
