@@ -13,6 +13,10 @@ const SETS: &[&[&str]] = &[
     &["author", "maintainer"],
 ];
 
+/// What an answer holds when the question asks for it by these words. One way only: who asks about `https` does
+/// not ask for homepages.
+const ANSWERS: &[(&[&str], &[&str])] = &[(&["homepage", "website", "url"], &["http", "https", "www"])];
+
 /// Words that are forms of the first word of a set.
 const FORMS: &[(&str, &str)] = &[
     ("licences", "licence"),
@@ -22,6 +26,9 @@ const FORMS: &[(&str, &str)] = &[
     ("licensing", "licence"),
     ("copyrights", "licence"),
     ("copyrighted", "licence"),
+    ("homepages", "homepage"),
+    ("websites", "homepage"),
+    ("urls", "homepage"),
     ("authors", "author"),
     ("maintainers", "author"),
     ("configuring", "config"),
@@ -42,6 +49,8 @@ pub(crate) fn variants(word: &str) -> Vec<String> {
     } else if let Some(other) = other_spelling(word) {
         found.push(other);
     }
+    let answers = ANSWERS.iter().filter(|(asked, _)| asked.contains(&key));
+    found.extend(answers.flat_map(|(_, answers)| answers.iter().map(|answer| (*answer).to_owned())));
     found
 }
 
@@ -87,6 +96,12 @@ mod tests {
         assert_eq!(variants("behavior"), ["behavior", "behaviour"]);
         assert_eq!(variants("organization"), ["organization", "organisation"]);
         assert_eq!(variants("four"), ["four"]);
+    }
+
+    #[test]
+    fn who_asks_for_a_homepage_is_answered_with_an_address() {
+        assert!(variants("websites").contains(&"https".to_owned()));
+        assert!(!variants("https").contains(&"homepage".to_owned()));
     }
 
     #[test]

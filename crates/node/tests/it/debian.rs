@@ -33,6 +33,14 @@ async fn questions_about_debian_packages_are_answered_from_their_files() {
         assert!(found.iter().any(|path| path == file), "{question} found {found:?}");
         assert_eq!(found.first().map(String::as_str), Some(file), "{question} found {found:?}");
     }
+    // No copyright file says "homepage": the address is what answers.
+    for (question, file) in [
+        ("What is the homepage of grep?", "grep/copyright"),
+        ("What is the website of gzip?", "gzip/copyright"),
+    ] {
+        let found = world.paths(question).await;
+        assert!(found.iter().take(3).any(|path| path == file), "{question} found {found:?}");
+    }
     assert!(world.paths("best pizza recipe with mozzarella").await.is_empty());
 
     let answer = answer(&world, "Under which licence is bash distributed?").await;
