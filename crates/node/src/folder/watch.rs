@@ -23,15 +23,29 @@ const WITHOUT_EVENTS: Duration = Duration::from_secs(15);
 /// Keeps the index up to date until `stop`. Returns at once for documents in memory.
 pub(crate) async fn follow(indexer: Indexer, stop: CancellationToken) {
     let Corpus::Folder(folder) = &*indexer.corpus else { return };
-    let (sender, mut events) = mpsc::channel(1);
-    let watcher = match watch(folder, sender.clone()) {
-        Ok(watcher) => Some(watcher),
+    let (sender, events) = mpsc::channel(1);
+    match watch(folder, sender.clone()) {
+        Ok(watcher) => {
+            keep_up(&indexer, events, WITH_EVENTS, &stop).await;
+            drop(watcher);
+        }
         Err(error) => {
             let every_seconds = WITHOUT_EVENTS.as_secs();
             tracing::warn!(%error, every_seconds, "node.folder.not_watched");
-            None
+            keep_up(&indexer, events, WITHOUT_EVENTS, &stop).await;
         }
-    };
+    }
+    // Held until here: a channel without senders would report its end over and over.
+    drop(sender);
+}
+
+/// Looks at the folder at each event, and at the latest when `every` has passed since the last look.
+async fn keep_up(
+    indexer: &Indexer,
+    mut events: mpsc::Receiver<()>,
+    every: Duration,
+    stop: &CancellationToken,
+) {
     // The watch begins after the first indexing: one look covers what happened in between.
     let mut due = Duration::ZERO;
     let mut was_well = true;
@@ -60,7 +74,7 @@ pub(crate) async fn follow(indexer: Indexer, stop: CancellationToken) {
             }
             Err(_) => {}
         }
-        due = if watcher.is_some() { WITH_EVENTS } else { WITHOUT_EVENTS };
+        due = every;
     }
 }
 
@@ -82,4 +96,36 @@ async fn settle(events: &mut mpsc::Receiver<()>) {
     let quiet = async { while let Ok(Some(())) = tokio::time::timeout(QUIET, events.recv()).await {} };
     // Elapsing is not a fault: the burst just goes on.
     drop(tokio::time::timeout(AT_LATEST, quiet).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use syfthub_testing::wait;
+
+    use super::*;
+    use crate::config::Quiet;
+    use crate::index::Index;
+
+    #[tokio::test]
+    async fn without_any_event_the_folder_is_looked_at_from_time_to_time() {
+        let (docs, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let index = Index::open(&state.path().join("index.db")).await.unwrap();
+        let corpus = Arc::new(Corpus::Folder(docs.path().to_owned()));
+        let indexer = Indexer { index: index.clone(), corpus, progress: Arc::new(Quiet) };
+        let (silent, events) = mpsc::channel(1);
+        let stop = CancellationToken::new();
+        let changes = async {
+            for number in 1..=3 {
+                fs::write(docs.path().join(format!("{number}.md")), "walruses").unwrap();
+                let is_there = async || index.count_documents().await.unwrap() == number;
+                wait::until(is_there, "the look that finds the new file").await;
+            }
+            stop.cancel();
+        };
+        tokio::join!(keep_up(&indexer, events, Duration::from_millis(20), &stop), changes);
+        drop(silent);
+    }
 }

@@ -148,3 +148,29 @@ async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T> 
         Error::new(ErrorCode::ValidationError, format!("The request body does not fit: {error}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_given_up_in_time() {
+        let beginning = futures::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(b"{"))]);
+        let stalled = futures::StreamExt::chain(beginning, futures::stream::pending());
+        let request = Request::new(axum::body::Body::from_stream(stalled));
+        let began = tokio::time::Instant::now();
+        let error = read::<serde_json::Value>(request, SOURCE_BODY).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::RequestTimeout);
+        assert_eq!(began.elapsed(), BODY_TIME);
+    }
+
+    #[tokio::test]
+    async fn a_full_endpoint_says_when_to_come_again() {
+        let served = Served::new(Slug::parse("full").unwrap(), (), 1);
+        let slot = served.slot().unwrap();
+        let error = served.slot().unwrap_err();
+        assert_eq!((error.code, error.retry_after), (ErrorCode::Unavailable, Some(Duration::from_secs(2))));
+        drop(slot);
+        assert!(served.slot().is_ok());
+    }
+}

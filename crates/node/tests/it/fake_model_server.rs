@@ -1,12 +1,15 @@
 //! A server that speaks OpenAI's chat completions.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -17,6 +20,8 @@ pub(crate) enum Mood {
     Answer,
     Fail(u16, String),
     BreakOff,
+    /// Begins to answer and never ends.
+    Linger,
 }
 
 pub(crate) struct FakeModelServer {
@@ -62,15 +67,20 @@ async fn complete(State(talk): State<Arc<Talk>>, headers: HeaderMap, Json(body):
         mood => {
             let chunk =
                 |text: &str| format!("data: {}\n\n", json!({"choices": [{"delta": {"content": text}}]}));
-            let mut stream = chunk("Hello ");
-            if matches!(mood, Mood::BreakOff) {
-                stream.push_str("data: {\"error\": {\"message\": \"out of memory\"}}\n\n");
-            } else {
-                stream.push_str(&chunk("you"));
-                let last = format!("data: {}\n\ndata: [DONE]\n\n", json!({"choices": [], "usage": usage}));
-                stream.push_str(&last);
+            let mut text = chunk("Hello ");
+            let content_type = [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")];
+            if matches!(mood, Mood::Linger) {
+                let beginning = stream::iter([Ok::<_, Infallible>(text)]).chain(stream::pending());
+                return (content_type, Body::from_stream(beginning)).into_response();
             }
-            ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], stream).into_response()
+            if matches!(mood, Mood::BreakOff) {
+                text.push_str("data: {\"error\": {\"message\": \"out of memory\"}}\n\n");
+            } else {
+                text.push_str(&chunk("you"));
+                let last = format!("data: {}\n\ndata: [DONE]\n\n", json!({"choices": [], "usage": usage}));
+                text.push_str(&last);
+            }
+            (content_type, text).into_response()
         }
     }
 }

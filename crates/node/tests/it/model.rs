@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 use syfthub_config::Secret;
+use syfthub_egress::Response;
 use syfthub_node::ModelConfig;
+use syfthub_testing::wait;
 
 use crate::fake_model_server::{FakeModelServer, Mood};
-use crate::world::{World, client, slug};
+use crate::world::{World, client, read, slug};
 
 const PROMPT: &str = "Answer from the documents.\n\n<<<DOCUMENTS f00d>>>\n\
     [1]: Lions sleep for twenty hours a day.\n[2]: The penguins are fed with herring at noon.\n\
@@ -18,14 +20,19 @@ fn chat(stream: bool) -> Value {
     })
 }
 
-/// The `data:` lines of a streamed answer, and how many network pieces it came in.
-async fn streamed(world: &World, slug: &str) -> (Vec<String>, String) {
+/// The head of a streamed answer.
+async fn begin(world: &World, slug: &str) -> Response {
     let request = client()
         .post(world.url(slug))
         .bearer(&Secret::new(world.hub.token("guest")))
         .header("accept".parse().unwrap(), "text/event-stream".parse().unwrap())
         .json(&chat(true));
-    let response = request.send().await.unwrap();
+    request.send().await.unwrap()
+}
+
+/// The `data:` lines of a streamed answer, and how many network pieces it came in.
+async fn streamed(world: &World, slug: &str) -> (Vec<String>, String) {
+    let response = begin(world, slug).await;
     assert_eq!(response.media_type().as_deref(), Some("text/event-stream"));
     let body = response.text_capped(1 << 20).await.unwrap();
     let data: Vec<String> =
@@ -139,4 +146,29 @@ async fn chats_that_do_not_fit_are_refused() {
     let (status, answer) = world.ask("extract", &json!({"messages": "Why is the sky blue?"})).await;
     assert_eq!(status, 200);
     assert!(answer["summary"]["message"]["content"].as_str().unwrap().contains("no sources were selected"));
+}
+
+#[tokio::test]
+async fn a_full_model_sends_callers_away_until_one_has_left() {
+    let server = FakeModelServer::start().await;
+    let world = with_server(&server).await;
+    server.is(Mood::Linger);
+    let mut taken = Vec::new();
+    let refused = loop {
+        assert!(taken.len() < 100, "there is a limit");
+        let response = begin(&world, "tiny").await;
+        if response.status() != 200 {
+            break response;
+        }
+        taken.push(response);
+    };
+    assert_eq!((taken.len(), refused.status().as_u16()), (16, 503));
+    assert_eq!(refused.headers()["retry-after"], "2");
+    let (_, answer) = read(refused).await;
+    assert!(answer["detail"].as_str().unwrap().contains("try again shortly"), "{answer}");
+
+    server.is(Mood::Answer);
+    drop(taken.pop());
+    let has_room = async || world.ask("tiny", &chat(false)).await.0 == 200;
+    wait::until(has_room, "the place of the caller that left").await;
 }
