@@ -1,7 +1,7 @@
 //! Who is at the other end, as an address to count limits by.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -36,6 +36,25 @@ pub struct PeerAddress(pub IpAddr);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientIp(pub IpAddr);
 
+impl ClientIp {
+    /// What limits count by; see [`limit_bucket`].
+    pub fn limit_bucket(self) -> String {
+        limit_bucket(self.0)
+    }
+}
+
+/// The part of an address that one client holds, as text for the key of a limit: an IPv4 address whole,
+/// of an IPv6 address the first 64 bits, since every subscriber has all addresses under at least those.
+pub fn limit_bucket(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => {
+            let network = v6.to_bits() >> 64 << 64;
+            format!("{}/64", Ipv6Addr::from_bits(network))
+        }
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for ClientIp {
     type Rejection = Infallible;
 
@@ -69,6 +88,16 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn whoever_holds_a_network_of_ipv6_counts_as_one() {
+        let bucket = |address: &str| limit_bucket(address.parse().unwrap());
+        assert_eq!(bucket("203.0.113.9"), "203.0.113.9");
+        assert_eq!(bucket("::ffff:203.0.113.9"), "203.0.113.9");
+        assert_eq!(bucket("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(bucket("2001:db8:1:2::1"), bucket("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(bucket("2001:db8:1:2::1"), bucket("2001:db8:1:3::1"));
+    }
 
     #[test]
     fn only_a_trusted_proxy_may_name_the_client() {

@@ -38,11 +38,11 @@ pub(crate) fn router(routes: ChatRoutes) -> Router {
 
 async fn complete(
     State(routes): State<ChatRoutes>,
-    ClientIp(ip): ClientIp,
+    client: ClientIp,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> ApiResult<Json<Value>> {
-    let ask = routes.admit(ip, &headers, body).await?;
+    let ask = routes.admit(client, &headers, body).await?;
     let mut events = routes.chat.ask(ask, Delivery::Whole);
     while let Some(event) = events.next().await {
         match event {
@@ -59,11 +59,11 @@ async fn complete(
 
 async fn stream(
     State(routes): State<ChatRoutes>,
-    ClientIp(ip): ClientIp,
+    client: ClientIp,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> ApiResult<Response> {
-    let ask = routes.admit(ip, &headers, body).await?;
+    let ask = routes.admit(client, &headers, body).await?;
     Ok(sse::response(frames(routes.chat.ask(ask, Delivery::Streamed))))
 }
 
@@ -76,8 +76,8 @@ fn frames(events: impl Stream<Item = Event>) -> impl Stream<Item = sse::Event> {
 
 impl ChatRoutes {
     /// Counts the request, reads it, and checks who asks when guests are not served.
-    async fn admit(&self, ip: std::net::IpAddr, headers: &HeaderMap, body: Value) -> ApiResult<Ask> {
-        self.limiter.check("chat", &ip.to_string(), self.rule).await?;
+    async fn admit(&self, client: ClientIp, headers: &HeaderMap, body: Value) -> ApiResult<Ask> {
+        self.limiter.check("chat", &client.limit_bucket(), self.rule).await?;
         let ask = request::read(body, credential(headers), &self.chat.settings)?;
         if let Some(credential) = &ask.credential {
             self.limiter.check("chat-token", &fingerprint(credential), self.rule).await?;
