@@ -1,17 +1,19 @@
 //! Layer: one line when a request starts and one when it ends.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use syfthub_domain::{Error, ErrorCode};
 use syfthub_logging::redact;
 
 use crate::client_ip::ClientIp;
+use crate::error::ApiError;
 
 /// Probes and pages that would drown the log.
 const SILENT: &[&str] =
@@ -42,25 +44,38 @@ struct Facts {
     user_agent: String,
 }
 
-pub(crate) async fn layer(State(options): State<AccessLog>, mut request: Request, next: Next) -> Response {
+/// A body that does not come within `patience` is answered with 408 where it is read for the log; the
+/// time limit of the handler has not begun then.
+pub(crate) async fn layer(
+    State((options, patience)): State<(AccessLog, Duration)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if silent(request.uri().path()) || request.extensions_mut().insert(Logged).is_some() {
         return next.run(request).await;
     }
     let facts = Facts::of(&request);
-    let body = if options.request_body { peek_request(&mut request).await } else { None };
+    let started = Instant::now();
+    let peeked = async { if options.request_body { peek_request(&mut request).await } else { None } };
+    let peeked = tokio::time::timeout(patience, peeked).await;
+    let (body, late) = peeked.map_or((None, true), |body| (body, false));
     tracing::info!(
         target: "syfthub.api.access",
         method = facts.method, path = facts.path, query = facts.query,
         client_ip = facts.client_ip, user_agent = facts.user_agent, body,
         "request.started"
     );
-    let started = Instant::now();
-    let mut answer = next.run(request).await;
+    let mut answer = if late { overdue() } else { next.run(request).await };
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
     let failed = answer.status().is_client_error() || answer.status().is_server_error();
     let body = if options.response_body && failed { peek_answer(&mut answer).await } else { None };
     facts.ended(answer.status(), duration_ms, body.as_deref());
     answer
+}
+
+fn overdue() -> Response {
+    let text = "The request body did not arrive in time; try again";
+    ApiError::from(Error::new(ErrorCode::RequestTimeout, text)).into_response()
 }
 
 impl Facts {
@@ -104,7 +119,7 @@ async fn peek_request(request: &mut Request) -> Option<String> {
     if !is_json(request.headers()) || !short(request.headers()) {
         return None;
     }
-    let (text, body) = peek(std::mem::take(request.body_mut())).await;
+    let (text, body) = peek(std::mem::take(request.body_mut()), redact::redact_input).await;
     *request.body_mut() = body;
     text
 }
@@ -113,13 +128,13 @@ async fn peek_answer(answer: &mut Response) -> Option<String> {
     if !is_json(answer.headers()) {
         return None;
     }
-    let (text, body) = peek(std::mem::take(answer.body_mut())).await;
+    let (text, body) = peek(std::mem::take(answer.body_mut()), redact::redact_json).await;
     *answer.body_mut() = body;
     text
 }
 
 /// Reads a body and hands out an equal one. A body that fails on the way is handed on as what came.
-async fn peek(body: Body) -> (Option<String>, Body) {
+async fn peek(body: Body, redact: fn(&mut Value)) -> (Option<String>, Body) {
     let bytes: Bytes = match body.collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) => {
@@ -131,7 +146,7 @@ async fn peek(body: Body) -> (Option<String>, Body) {
         .then(|| serde_json::from_slice::<Value>(&bytes).ok())
         .flatten()
         .map(|mut value| {
-            redact::redact_json(&mut value);
+            redact(&mut value);
             value.to_string()
         });
     (text, Body::from(bytes))

@@ -24,7 +24,8 @@ use crate::health::Readiness;
 
 /// Longest drain that the product allows itself.
 pub const DRAIN: Duration = Duration::from_secs(30);
-/// A client that takes longer for its request head is cut off.
+/// A client that takes longer for its request head is cut off, and so is a connection that is idle for
+/// this long: a proxy must give its idle connections up sooner.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Connections at the same time; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 16 * 1024;
@@ -36,12 +37,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Shutdown {
     token: CancellationToken,
     readiness: Readiness,
+    delay: Duration,
 }
 
 impl Shutdown {
     /// Not asked for yet.
     pub fn new(readiness: Readiness) -> Self {
-        Self { token: CancellationToken::new(), readiness }
+        Self { token: CancellationToken::new(), readiness, delay: Duration::ZERO }
+    }
+
+    /// The same, but after a signal everything goes on for `delay` with readiness off. A balancer that learns
+    /// by asking sends requests until it has asked again; without one there is nothing to wait for.
+    #[must_use]
+    pub fn with_delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
     }
 
     /// The readiness that goes off first.
@@ -70,7 +80,8 @@ impl Shutdown {
         self.token.clone()
     }
 
-    /// Waits for SIGTERM, SIGINT or another's [`trigger`](Self::trigger), and triggers.
+    /// Waits for SIGTERM, SIGINT or another's [`trigger`](Self::trigger), and triggers; after a signal with
+    /// the delay, which a second signal cuts short.
     pub async fn on_signals(&self) -> std::io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
@@ -78,10 +89,27 @@ impl Shutdown {
         tokio::select! {
             _ = terminate.recv() => tracing::info!(signal = "SIGTERM", "service.stopping"),
             _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "service.stopping"),
+            () = self.token.cancelled() => return Ok(()),
+        }
+        let again = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        self.wind_down(again).await;
+        Ok(())
+    }
+
+    /// Readiness goes off; after the delay, or when it is cut short, the rest is told.
+    async fn wind_down(&self, again: impl Future<Output = ()>) {
+        self.readiness.set(false);
+        tokio::select! {
+            () = tokio::time::sleep(self.delay) => {}
+            () = again => {}
             () = self.token.cancelled() => {}
         }
         self.trigger();
-        Ok(())
     }
 }
 
@@ -196,5 +224,37 @@ async fn drain(graceful: GracefulShutdown, tasks: TaskTracker, grace: Duration) 
     };
     if tokio::time::timeout(grace, ended).await.is_err() {
         tracing::warn!(open = tasks.len(), "http.drain.overdue");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_balancer_gets_the_delay_to_notice() {
+        let delay = Duration::from_secs(5);
+        let shutdown = Shutdown::new(Readiness::ready()).with_delay(delay);
+        let begun = Instant::now();
+        let control = async {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            assert!(!shutdown.readiness().is_ready() && !shutdown.is_triggered());
+        };
+        tokio::join!(shutdown.wind_down(std::future::pending()), control);
+        assert!(shutdown.is_triggered());
+        assert_eq!(begun.elapsed(), delay);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_delay_or_with_a_second_signal_there_is_no_wait() {
+        let begun = Instant::now();
+        let plain = Shutdown::new(Readiness::ready());
+        plain.wind_down(std::future::pending()).await;
+        let delayed = Shutdown::new(Readiness::ready()).with_delay(Duration::from_hours(1));
+        delayed.wind_down(tokio::time::sleep(Duration::from_millis(1))).await;
+        assert!(plain.is_triggered() && delayed.is_triggered());
+        assert!(begun.elapsed() < Duration::from_secs(1));
     }
 }

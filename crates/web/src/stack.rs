@@ -71,18 +71,28 @@ impl Stack {
     }
 
     /// Wraps all routes of a service: JSON answers for unknown paths, then (from the inside) time limit,
-    /// body limit, panics, metrics, access log, client address, CORS, correlation.
+    /// body limit, panics, paths with U+0000, metrics, access log, client address, CORS, correlation.
     pub fn wrap(&self, router: Router) -> Router {
         fallback::with_json_fallbacks(router)
             .layer(from_fn_with_state(self.request_timeout, time_limit))
             .layer(DefaultBodyLimit::max(self.body_limit))
             .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn(no_nul))
             .layer(from_fn(measure::layer))
-            .layer(from_fn_with_state(self.access_log, access_log::layer))
+            .layer(from_fn_with_state((self.access_log, self.request_timeout), access_log::layer))
             .layer(from_fn_with_state(self.trusted_proxies.clone(), client_ip::layer))
             .layer(cors::layer(&self.cors_origins))
             .layer(from_fn(correlation::layer))
     }
+}
+
+/// Nothing has a name with U+0000 in it, and no database takes the question: 404 before anything asks.
+/// In a path it can only be written as `%00`.
+async fn no_nul(request: Request, next: Next) -> Response {
+    if request.uri().path().contains("%00") {
+        return fallback::not_found(request).await;
+    }
+    next.run(request).await
 }
 
 async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {

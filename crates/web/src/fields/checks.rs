@@ -135,3 +135,40 @@ pub(super) fn choices(names: &[&str]) -> Failure {
     };
     ("enum", format!("Input should be {listed}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+    use syfthub_domain::field::KINDS;
+
+    use super::*;
+
+    fn kind<T>(checked: Result<T, Failure>) -> Option<&'static str> {
+        checked.err().map(|(kind, _)| kind)
+    }
+
+    #[test]
+    fn every_kind_of_failure_is_one_that_other_services_know() {
+        let mut seen = BTreeSet::new();
+        for value in [json!(null), json!(1.5), json!(1e300), json!(7), json!("x"), json!([]), json!({})] {
+            seen.extend(kind(string(&value)));
+            seen.extend(kind(int(&value)));
+            seen.extend(kind(float(&value)));
+            seen.extend(kind(boolean(&value)));
+            seen.extend(kind(list(&value)));
+            seen.extend(kind(dict(&value)));
+        }
+        for count in [0, 5] {
+            seen.extend(kind(length(&"x".repeat(count), 1, 4)));
+            seen.extend(kind(items(count, 1, 4)));
+            seen.extend(kind(range(&count, &1, &4)));
+        }
+        seen.extend([choices(&[]).0, super::super::reader::expected().0]);
+        assert_eq!(seen.len(), 19, "{seen:?}");
+        for kind in seen {
+            assert!(KINDS.contains(&kind), "{kind} would become a value_error on its way");
+        }
+    }
+}

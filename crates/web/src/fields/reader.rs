@@ -179,7 +179,7 @@ impl Fields {
     pub(super) fn fail_at(&mut self, steps: &[Loc], (kind, text): Failure, value: Value) {
         let mut loc = self.prefix.clone();
         loc.extend_from_slice(steps);
-        let secret = loc.iter().any(|step| matches!(step, Loc::Key(key) if redact::is_sensitive_key(key)));
+        let secret = loc.iter().any(|step| matches!(step, Loc::Key(key) if redact::is_sensitive_input(key)));
         let error = FieldError::new(kind, loc, text);
         self.errors.push(if secret { error } else { error.with_input(echo(value)) });
     }
@@ -302,7 +302,7 @@ pub(super) fn expected() -> Failure {
 
 /// The refused value as it is told: without what is secret in it, and not at any length.
 fn echo(mut value: Value) -> Value {
-    redact::redact_json(&mut value);
+    redact::redact_input(&mut value);
     match &value {
         Value::Array(_) | Value::Object(_) | Value::String(_) if value.to_string().len() > MAX_ECHO => {
             Value::Null

@@ -95,6 +95,17 @@ async fn wrong_queries_and_ids_are_422_with_a_location() {
 }
 
 #[tokio::test]
+async fn a_path_with_nul_leads_nowhere() {
+    for path in ["/things/4%002", "/%00", "/me%00", "/things/%2500%00"] {
+        let answer = fetch(&router(), path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(answer.json()["detail"], "Not Found");
+    }
+    // A percent sign that was itself encoded is an ordinary character.
+    assert_eq!(fetch(&router(), "/things/%2500").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
 async fn without_a_token_401_asks_for_one() {
     let answer = fetch(&router(), "/me").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);

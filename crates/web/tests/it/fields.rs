@@ -153,17 +153,20 @@ fn a_patch_tells_absent_null_and_a_value_apart() {
 fn secrets_are_never_echoed_and_other_values_are() {
     let mut fields = Fields::body(json!({
         "password": "hunter2", "email": 4, "deep": {"api_token": 1}, "thing": {"secret": "s", "open": "o"},
+        "otp_code": 123_456,
     }))
     .unwrap();
     fields.string("password").length(8, 100).required();
     fields.string("email").required();
     fields.object("deep", |deep| deep.string("api_token").required()).required();
     fields.list("thing").required();
+    fields.string("otp_code").required();
     let failures = failures(fields.finish().unwrap_err());
     assert_eq!(failures[0].input, None);
     assert_eq!(failures[1].input, Some(json!(4)));
     assert_eq!(failures[2].input, None);
     assert_eq!(failures[3].input, Some(json!({"secret": "[REDACTED]", "open": "o"})));
+    assert_eq!(failures[4].input, None);
     assert!(!serde_json::to_string(&failures).unwrap().contains("hunter2"));
 }
 

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
-use http::Request;
+use http::{Request, StatusCode};
 use serde_json::Value;
 use syfthub_domain::Error;
 use syfthub_web::stack::Stack;
@@ -106,7 +107,7 @@ async fn probes_are_silent() {
 
 #[tokio::test]
 async fn bodies_are_logged_only_when_asked_for_and_redacted() {
-    let body = r#"{"name": "ada", "password": "hunter2"}"#;
+    let body = r#"{"name": "ada", "password": "hunter2", "code": "314159", "pin": 2718}"#;
     let asked = || {
         let mut asked = request("POST", "/echo", body);
         asked.headers_mut().insert("content-length", body.len().into());
@@ -118,7 +119,23 @@ async fn bodies_are_logged_only_when_asked_for_and_redacted() {
     verbose.access_log = AccessLog { request_body: true, response_body: true };
     let told = events_of(&verbose, asked()).await;
     let logged = told[0].1["body"].as_str().unwrap();
-    assert!(logged.contains("ada") && !logged.contains("hunter2"), "{logged}");
+    assert!(logged.contains("ada"), "{logged}");
+    for secret in ["hunter2", "314159", "2718"] {
+        assert!(!logged.contains(secret), "{logged}");
+    }
     let refused = events_of(&verbose, request("GET", "/nowhere", Body::empty())).await;
-    assert!(refused[1].1["body"].as_str().unwrap().contains("Not Found"));
+    let answer = refused[1].1["body"].as_str().unwrap();
+    assert!(answer.contains("Not Found") && answer.contains("NOT_FOUND"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_not_waited_for() {
+    let mut verbose = stack().with_request_timeout(Duration::from_millis(50));
+    verbose.access_log = AccessLog { request_body: true, response_body: false };
+    let silence = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let mut asked = request("POST", "/echo", Body::from_stream(silence));
+    asked.headers_mut().insert("content-length", 10.into());
+    let answer = send(&router(&verbose), asked).await;
+    assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{}", answer.text);
+    assert_eq!(answer.json()["error"]["code"], "REQUEST_TIMEOUT");
 }
