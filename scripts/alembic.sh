@@ -4,7 +4,9 @@
 set -eu
 case "${1:-} ${2:-}" in
 "upgrade head") exec syfthub-backend migrate ;;
-"current "*) exec syfthub-backend migrate --status ;;
+"current "*)
+    echo "Migrations are applied at every start. The table schema_migrations lists them; 'upgrade head' applies what is missing."
+    ;;
 "revision "*)
     echo "New migrations are written in the source: make migration NAME=what_changes" >&2
     exit 2

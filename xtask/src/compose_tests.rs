@@ -288,6 +288,6 @@ fn the_old_migration_command_leads_to_the_new_one() {
         workspace::read(script.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display())))
     };
     assert_eq!(alembic(&["upgrade", "head"]).unwrap(), "migrate\n");
-    assert_eq!(alembic(&["current"]).unwrap(), "migrate --status\n");
+    assert!(alembic(&["current"]).unwrap().contains("schema_migrations"));
     assert!(alembic(&["revision", "--autogenerate"]).unwrap_err().to_string().contains("make migration"));
 }
