@@ -78,7 +78,7 @@ async fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     let grpc_listener = TcpListener::bind(grpc).await.with_context(|| taken(&(grpc.ip(), grpc.port())))?;
     let (http, grpc) = (listener.local_addr()?.to_string(), grpc_listener.local_addr()?.to_string());
     tracing::info!(http, grpc, version = env!("CARGO_PKG_VERSION"), "service.started");
-    let shutdown = Shutdown::new(Readiness::new());
+    let shutdown = Shutdown::new(Readiness::new()).with_delay(settings.http.shutdown_delay);
     process::notify_ready();
     let reread = || load(true).map(|loaded| loaded.settings);
     let (served, signalled, followed) = tokio::join!(

@@ -118,7 +118,7 @@ async fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     let (http, grpc) = (listener.local_addr()?.to_string(), grpc_listener.local_addr()?.to_string());
     tracing::info!(http, grpc, version = env!("CARGO_PKG_VERSION"), "service.started");
     let key = InternalKey::new(MasterKey::new(&settings.secrets.secret_key).subkey(INTERNAL_KEY_LABEL));
-    let shutdown = Shutdown::new(Readiness::new());
+    let shutdown = Shutdown::new(Readiness::new()).with_delay(settings.http.shutdown_delay);
     process::notify_ready();
     let reread = || read(true).map(|loaded| loaded.settings);
     let (served, signalled, followed) = tokio::join!(

@@ -34,6 +34,7 @@ impl Settings {
                 trusted_proxies: Vec::new(),
                 body_limit: DEFAULT_BODY_LIMIT,
                 shutdown_grace: Duration::from_secs(5),
+                shutdown_delay: Duration::ZERO,
             },
             public: test_public(public.clone()),
             database: test_database(data_dir),

@@ -166,6 +166,7 @@ fn read_http(reader: &mut Reader, environment: Environment) -> Http {
         trusted_proxies: addresses::trusted_proxies(reader, environment),
         body_limit: usize::try_from(body_limit).unwrap_or(usize::MAX),
         shutdown_grace: reader.seconds("SHUTDOWN_GRACE_SECONDS", 30),
+        shutdown_delay: reader.seconds("SHUTDOWN_DELAY_SECONDS", 0),
     }
 }
 

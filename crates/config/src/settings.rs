@@ -354,6 +354,8 @@ pub struct Http {
     pub body_limit: usize,
     /// How long running requests may take after a stop signal.
     pub shutdown_grace: Duration,
+    /// How long a service goes on after a stop signal with its readiness off.
+    pub shutdown_delay: Duration,
 }
 
 impl Http {

@@ -86,7 +86,7 @@ async fn serve(settings: Settings, warnings: Vec<String>) -> anyhow::Result<()> 
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; is another program using the port? (MCP_PORT)")
     })?;
-    let shutdown = Shutdown::new(Readiness::new());
+    let shutdown = Shutdown::new(Readiness::new()).with_delay(settings.http.shutdown_delay);
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "service.started");
     let reread = || read(true).map(|loaded| loaded.settings);
     process::notify_ready();

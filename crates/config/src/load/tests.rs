@@ -108,6 +108,7 @@ fn the_compose_settings_of_production_load() {
     assert_eq!(backend.public.origin(), "https://hub.example.com");
     assert_eq!(backend.public.cors_origins, ["https://hub.example.com"]);
     assert_eq!(backend.egress.allow, EgressAllow::Public);
+    assert!(backend.http.shutdown_delay.is_zero());
     let aggregator = service(Role::Aggregator, &common).settings;
     assert_eq!(aggregator.http.listen().to_string(), "0.0.0.0:8001");
     assert_eq!(aggregator.grpc.hub_grpc_url, "http://backend:9000");

@@ -49,6 +49,10 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
         .only(&[Role::AllInOne]),
     setting("SHUTDOWN_GRACE_SECONDS", Section::General, Kind::Seconds { min: 0, max: 600 }, "30",
         "How long running requests may take after a stop signal."),
+    setting("SHUTDOWN_DELAY_SECONDS", Section::General, Kind::Seconds { min: 0, max: 60 }, "0",
+        "How long a service goes on after a stop signal with its readiness off, so that a balancer that asks \
+         for it notices before the port closes. A second signal cuts it short.")
+        .only(&[Role::Backend, Role::Aggregator, Role::Mcp]),
     setting("MAX_BODY_BYTES", Section::General, Kind::Integer { min: 1024, max: 1_073_741_824 }, "10485760",
         "Largest request body in bytes."),
     // --- Addresses
