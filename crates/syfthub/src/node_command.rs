@@ -31,6 +31,9 @@ pub(crate) async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     let hub = args.hub.clone();
     let node = Node::start(settings(args)?).await?;
     terminal::line(format!("serving on http://{}", node.addr()))?;
+    for notice in node.notices() {
+        terminal::note(format!("note: {notice}"))?;
+    }
     let mut terminate = signal(SignalKind::terminate())?;
     let serving = async {
         let paths = node.published().await.map_err(anyhow::Error::msg)?;

@@ -145,14 +145,19 @@ fn tagged(documents: &[Excerpt<'_>]) -> String {
     list
 }
 
-/// Folds every run of white space and control characters into one blank and cuts what is too long.
+/// What stands for a blank line where a document has to fit on one line.
+const PARAGRAPH: &str = " \u{b6} ";
+
+/// Folds every run of white space and control characters into one blank, or into a pilcrow where it holds
+/// a blank line, so that headings and paragraphs stay apart; cuts what is too long.
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(MAX_DOCUMENT_CHARS * 4));
-    let mut blank = false;
+    let (mut blank, mut breaks) = (false, 0);
     let mut length = 0;
     for character in text.chars() {
         if character.is_whitespace() || character.is_control() {
             blank = length > 0;
+            breaks += usize::from(character == '\n');
             continue;
         }
         if length >= MAX_DOCUMENT_CHARS {
@@ -160,9 +165,11 @@ fn one_line(text: &str) -> String {
             break;
         }
         if std::mem::take(&mut blank) {
-            line.push(' ');
-            length += 1;
+            let gap = if breaks > 1 { PARAGRAPH } else { " " };
+            line.push_str(gap);
+            length += gap.chars().count();
         }
+        breaks = 0;
         line.push(character);
         length += 1;
     }
@@ -204,10 +211,9 @@ mod tests {
 
     #[test]
     fn ranked_documents_are_numbered_lines_in_a_fence() {
-        let documents = [excerpt("Margins\nrose\r\n  by 4 %.\u{2028}"), excerpt("Costs fell.")];
+        let documents = [excerpt("Margins\nrose\r\n  by 4 %.\u{2028}"), excerpt("# Costs\r\n\r\nThey fell.")];
         let message = user(Material::Ranked(&documents));
-        let block =
-            "<<<DOCUMENTS f00d>>>\n[1]: Margins rose by 4 %.\n[2]: Costs fell.\n<<<END DOCUMENTS f00d>>>\n";
+        let block = "<<<DOCUMENTS f00d>>>\n[1]: Margins rose by 4 %.\n[2]: # Costs \u{b6} They fell.\n<<<END DOCUMENTS f00d>>>\n";
         assert!(message.contains(block), "{message}");
         assert!(message.contains("<<<QUESTION f00d>>>\nHow high?\n<<<END QUESTION f00d>>>"), "{message}");
         assert!(message.contains("[cite:1]") && message.contains("[cite:1,2]"), "{message}");

@@ -5,24 +5,40 @@ const SHORTEST: usize = 12;
 /// A sentence is cut off after this many characters.
 const LONGEST: usize = 420;
 
-/// The sentences of a document, tidied: one line, without markers that belong to answers only.
+/// What stands for a blank line where an aggregator folds a document into one line.
+const PARAGRAPH: char = '\u{b6}';
+/// Opens and closes a block of code in Markdown.
+const CODE: &str = "```";
+
+/// The sentences of a document, tidied: one line, without markers that belong to answers only. Headings and
+/// blocks of code are no sentences.
 pub(super) fn sentences(text: &str) -> Vec<String> {
     let text = without_markers(text);
+    // Every second part stands between fences; an opening one without its end leaves prose behind it.
+    let parts: Vec<&str> = text.split(CODE).collect();
     let mut found = Vec::new();
-    let mut start = 0;
-    for (at, c) in text.char_indices() {
-        let end = at + c.len_utf8();
-        if ends_sentence(&text, at, c) {
-            push(&mut found, &text[start..end]);
-            start = end;
+    for (place, prose) in parts.iter().enumerate() {
+        if place % 2 == 0 || place + 1 == parts.len() {
+            prose_sentences(prose, &mut found);
         }
     }
-    push(&mut found, &text[start..]);
     found
 }
 
+fn prose_sentences(text: &str, found: &mut Vec<String>) {
+    let mut start = 0;
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        if ends_sentence(text, at, c) {
+            push(found, &text[start..end]);
+            start = end;
+        }
+    }
+    push(found, &text[start..]);
+}
+
 fn ends_sentence(text: &str, at: usize, c: char) -> bool {
-    if c == '\n' {
+    if c == '\n' || c == PARAGRAPH {
         return true;
     }
     let next = text[at + c.len_utf8()..].chars().next();
@@ -45,6 +61,10 @@ fn is_short_form(word: &str) -> bool {
 }
 
 fn push(found: &mut Vec<String>, raw: &str) {
+    let raw = raw.trim_end_matches(PARAGRAPH);
+    if raw.trim_start().starts_with('#') {
+        return;
+    }
     let words: Vec<&str> = raw
         .split_whitespace()
         .filter(|word| word.chars().any(char::is_alphanumeric) || word.chars().count() == 1)
@@ -108,6 +128,13 @@ mod tests {
                 "New line here, too"
             ]
         );
+    }
+
+    #[test]
+    fn headings_and_code_are_not_quoted() {
+        let folded = "# Backups \u{b6} Stop the hub first. Then copy it: \u{b6} ```sh cp -a data backup. Really. ``` \u{b6} ## Restore \u{b6} Copy it back";
+        assert_eq!(sentences(folded), ["Stop the hub first.", "Then copy it:", "Copy it back"]);
+        assert_eq!(sentences("A fence ``` that never ends here"), ["that never ends here"]);
     }
 
     #[test]
