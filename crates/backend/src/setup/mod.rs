@@ -64,10 +64,11 @@ impl Setup {
 
     /// Whether a link is good: 410 once an administrator exists, 403 for a wrong token.
     pub(crate) async fn check(&self, token: &str) -> Result<()> {
+        // The link is read first: whoever finds it taken by a post at the same moment also finds its admin.
+        let stored = settings::get(&self.db, KEY).await?;
         if self.users.has_admin().await? {
             return Err(gone());
         }
-        let stored = settings::get(&self.db, KEY).await?;
         // Comparing hashes tells an attacker nothing about the token, whatever the time it takes.
         if stored.is_some_and(|stored| stored == hash(token)) {
             return Ok(());
