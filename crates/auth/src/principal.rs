@@ -78,7 +78,7 @@ impl Action {
                 Self::Credential
             }
             ["users", _] if method == "DELETE" => Self::Credential,
-            ["users", _, "activate" | "deactivate"] => Self::Credential,
+            ["users", _, "activate" | "deactivate"] | ["endpoints", _, "admin"] => Self::Credential,
             _ => Self::Write,
         }
     }
@@ -121,6 +121,7 @@ mod tests {
             ("DELETE", "/api/v1/users/3", Action::Credential),
             ("PATCH", "/api/v1/users/3/deactivate", Action::Credential),
             ("GET", "/api/v1/admin/users", Action::Credential),
+            ("PATCH", "/api/v1/endpoints/3/admin", Action::Credential),
         ];
         for (method, path, expected) in cases {
             assert_eq!(Action::classify(method, path), expected, "{method} {path}");

@@ -1,7 +1,7 @@
 //! What clients send about endpoints, checked. Every failing field is reported in one answer.
 
 use serde_json::{Map, Value};
-use syfthub_domain::{EndpointType, HealthStatus, Result, Slug, Tag, Timestamp, Version, Visibility};
+use syfthub_domain::{EndpointType, Error, HealthStatus, Result, Slug, Tag, Timestamp, Version, Visibility};
 use syfthub_web::Fields;
 
 use super::connections::TUNNEL;
@@ -13,6 +13,8 @@ pub(crate) const TYPES: &[&str] = &["model", "data_source", "model_data_source",
 pub(crate) const VISIBILITIES: &[&str] = &["public", "private", "internal"];
 /// Most policies, connections or contributors of one endpoint.
 const MAX_ITEMS: usize = 100;
+/// Most endpoints of one replacement.
+const MAX_SYNCED: usize = 300;
 
 /// A new endpoint.
 #[derive(Debug, Clone)]
@@ -49,18 +51,32 @@ pub(crate) struct Update {
 /// Reads the body of a creation.
 pub(crate) fn create(body: Value) -> Result<Create> {
     let mut fields = Fields::body(body)?;
+    let read = new(&mut fields);
+    fields.finish()?;
+    read.ok_or_else(|| Error::internal("a good creation lacks a required field"))
+}
+
+/// Reads the body of a replacement.
+pub(crate) fn sync(body: Value) -> Result<Vec<Create>> {
+    let mut fields = Fields::body(body)?;
+    let items = fields.each("endpoints", new).items(0, MAX_SYNCED).required();
+    let valid = fields.finish()?;
+    Ok(items.take(&valid).into_iter().flatten().collect())
+}
+
+/// Reads a new endpoint; `None` only if a field failed.
+fn new(fields: &mut Fields) -> Option<Create> {
     let name = fields.string("name").length(1, 100).required();
     let kind = fields.string("type").choice::<EndpointType>(TYPES).required();
     let slug = fields.string("slug").name(Slug::parse).optional();
-    let rest = optional_fields(&mut fields);
-    let valid = fields.finish()?;
+    let rest = optional_fields(fields);
     let policies = rest.policies.unwrap_or_default();
     let mut tags = rest.tags.unwrap_or_default();
     add_prepaid_tag(&mut tags, &policies);
     let archived = rest.archived.unwrap_or(false);
-    Ok(Create {
-        name: name.take(&valid),
-        kind: kind.take(&valid),
+    Some(Create {
+        name: name.peek()?.clone(),
+        kind: *kind.peek()?,
         slug,
         description: rest.description.unwrap_or_default(),
         visibility: effective_visibility(archived, rest.visibility).unwrap_or(Visibility::Public),
@@ -72,6 +88,22 @@ pub(crate) fn create(body: Value) -> Result<Create> {
         connect: rest.connect.unwrap_or_default(),
         contributors: rest.contributors.unwrap_or_default(),
     })
+}
+
+/// What an admin sets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdminUpdate {
+    pub is_active: Option<bool>,
+    pub stars_count: Option<i64>,
+}
+
+/// Reads the body of an admin's change.
+pub(crate) fn admin_update(body: Value) -> Result<AdminUpdate> {
+    let mut fields = Fields::body(body)?;
+    let is_active = fields.boolean("is_active").optional();
+    let stars_count = fields.int("stars_count").at_least(0).optional();
+    fields.finish()?;
+    Ok(AdminUpdate { is_active, stars_count })
 }
 
 /// Reads the body of a change.

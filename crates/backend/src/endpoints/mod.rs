@@ -13,6 +13,7 @@ pub(crate) mod routes;
 pub(crate) mod search;
 mod slugs;
 mod stars;
+mod sync;
 pub(crate) mod visibility;
 pub mod wire;
 
@@ -23,13 +24,13 @@ use syfthub_auth::Principal;
 use syfthub_cache::Cache;
 use syfthub_config::HealthCheck;
 use syfthub_domain::{
-    EndpointId, EndpointPath, Error, ErrorCode, Result, SharedClock, Tag, UserId, Visibility,
+    EndpointId, EndpointPath, Error, ErrorCode, Result, SharedClock, Slug, Tag, UserId, Visibility,
 };
 use syfthub_store::endpoints::{self, EndpointChange, EndpointWithOwner, NewEndpoint, OwnerFilter};
 use syfthub_store::users::{self, UserRow};
 use syfthub_store::{Db, Page, Tx};
 
-use input::{Create, Update, effective_visibility};
+use input::{AdminUpdate, Create, Update, effective_visibility};
 use listings::Listings;
 
 /// The rules of endpoints.
@@ -56,25 +57,11 @@ impl Endpoints {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
         let contributors = contributors(&mut tx, &create.contributors, owner.user_id).await?;
-        let slug = match create.slug {
+        let slug = match create.slug.clone() {
             Some(slug) => slug,
             None => slugs::choose(&create.name, &endpoints::taken_slugs(&mut tx, owner.user_id).await?, now)?,
         };
-        let new = NewEndpoint {
-            user_id: owner.user_id,
-            name: create.name,
-            slug,
-            description: create.description,
-            kind: create.kind,
-            visibility: create.visibility,
-            archived: create.archived,
-            version: create.version,
-            readme: create.readme,
-            tags: tags(create.tags),
-            contributors,
-            policies: Value::Array(create.policies),
-            connect: Value::Array(create.connect),
-        };
+        let new = new_endpoint(owner.user_id, create, slug, contributors);
         let made = endpoints::insert(&mut tx, &new, now).await.map_err(|error| slug_taken(error, &new))?;
         tx.commit().await?;
         self.listings.changed().await;
@@ -205,6 +192,25 @@ impl Endpoints {
         })
     }
 
+    /// Sets what only an admin may set. Switching on ends an inactivity that failed checks caused too.
+    pub(crate) async fn admin_update(
+        &self,
+        admin: &Principal,
+        id: EndpointId,
+        update: AdminUpdate,
+    ) -> Result<EndpointWithOwner> {
+        if !admin.is_admin() {
+            return Err(Error::forbidden("Only an admin may do this"));
+        }
+        let mut tx = self.db.begin().await?;
+        let after = endpoints::set_admin_flags(&mut tx, id, update.is_active, update.stars_count).await?;
+        tx.commit().await?;
+        self.listings.changed().await;
+        let after = after.ok_or_else(unknown)?;
+        log_change(&after, admin, Change::Updated);
+        Ok(after)
+    }
+
     /// Removes an endpoint that the caller runs.
     pub(crate) async fn delete(&self, editor: &Principal, id: EndpointId) -> Result<()> {
         let mut tx = self.db.begin().await?;
@@ -238,6 +244,25 @@ async fn editable(tx: &mut Tx, editor: &Principal, id: EndpointId) -> Result<End
         return Ok(item);
     }
     Err(Error::forbidden("Only the owner or an admin may change this endpoint"))
+}
+
+/// The row of a new endpoint.
+fn new_endpoint(owner: UserId, create: Create, slug: Slug, contributors: Vec<UserId>) -> NewEndpoint {
+    NewEndpoint {
+        user_id: owner,
+        name: create.name,
+        slug,
+        description: create.description,
+        kind: create.kind,
+        visibility: create.visibility,
+        archived: create.archived,
+        version: create.version,
+        readme: create.readme,
+        tags: tags(create.tags),
+        contributors,
+        policies: Value::Array(create.policies),
+        connect: Value::Array(create.connect),
+    }
 }
 
 /// Active users among the given ids, in the given order, and the owner.

@@ -12,7 +12,7 @@ use syfthub_web::{ApiResult, Fields, JsonBody, PathId, QueryFields};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::wire::{FullEndpoint, Reported, Starred};
+use super::wire::{FullEndpoint, Reported, Starred, Synced};
 use super::{Endpoints, input, mapper};
 use crate::access::User;
 use crate::router::AppState;
@@ -23,9 +23,11 @@ const MAX_SKIP: i64 = 10_000_000;
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
+        .routes(routes!(sync))
         .routes(routes!(report_health))
         .routes(routes!(update_by_slug, delete_by_slug))
         .routes(routes!(get, update, delete))
+        .routes(routes!(admin_update))
         .routes(routes!(exists))
         .routes(routes!(star, unstar))
         .routes(routes!(starred))
@@ -74,6 +76,23 @@ async fn list(
     Ok(Json(rows.iter().map(|row| mapper::full(row, Some(&caller))).collect()))
 }
 
+/// Replace all endpoints of the caller
+///
+/// All or nothing: when one item is refused nothing changes. Ids, stars and health start anew.
+#[utoipa::path(post, path = "/api/v1/endpoints/sync", tag = "endpoints", security(("bearer" = [])),
+    request_body(content = Value, example = json!({"endpoints": [{"name": "My notes", "type": "data_source"}]})),
+    responses((status = 200, body = Synced), (status = 400), (status = 401), (status = 422)))]
+async fn sync(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Json<Synced>> {
+    let replaced = endpoints.sync(&caller, input::sync(body)?).await?;
+    let shown: Vec<FullEndpoint> =
+        replaced.endpoints.iter().map(|row| mapper::full(row, Some(&caller))).collect();
+    Ok(Json(Synced { synced: shown.len(), deleted: replaced.deleted, endpoints: shown }))
+}
+
 /// Report the health of the caller's endpoints, and where they are served
 #[utoipa::path(post, path = "/api/v1/endpoints/health", tag = "endpoints", security(("bearer" = [])),
     request_body(content = Value, example = json!({"endpoints": [{"slug": "my-notes", "status": "healthy", "checked_at": "2026-01-02T03:04:05Z"}], "ttl_seconds": 300, "url": "http://127.0.0.1:8010"})),
@@ -108,6 +127,20 @@ async fn update(
     JsonBody(body): JsonBody,
 ) -> ApiResult<Json<FullEndpoint>> {
     let changed = endpoints.update(&caller, EndpointId(id), input::update(body)?).await?;
+    Ok(Json(mapper::full(&changed, Some(&caller))))
+}
+
+/// Set what only an admin may set
+#[utoipa::path(patch, path = "/api/v1/endpoints/{id}/admin", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = i64, Path)), request_body(content = Value, example = json!({"is_active": true, "stars_count": 0})),
+    responses((status = 200, body = FullEndpoint), (status = 403), (status = 404), (status = 422)))]
+async fn admin_update(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    PathId(id): PathId,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Json<FullEndpoint>> {
+    let changed = endpoints.admin_update(&caller, EndpointId(id), input::admin_update(body)?).await?;
     Ok(Json(mapper::full(&changed, Some(&caller))))
 }
 

@@ -176,6 +176,17 @@ pub struct Owners {
     pub total_count: i64,
 }
 
+/// What a replacement of all endpoints did.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Synced {
+    /// Endpoints that there are now.
+    pub synced: usize,
+    /// Endpoints that there were before.
+    pub deleted: u64,
+    /// The new ones, in the order of the request.
+    pub endpoints: Vec<FullEndpoint>,
+}
+
 /// Whether a star is there.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Starred {

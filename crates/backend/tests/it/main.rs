@@ -20,4 +20,5 @@ mod scopes;
 mod setup;
 mod shorthand;
 mod surface;
+mod sync;
 mod tokens;
