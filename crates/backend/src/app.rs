@@ -181,12 +181,7 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock) -> Vec<LinkedTask<
 async fn sweep(db: &Db, clock: &SharedClock) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        let swept = async {
-            let mut tx = db.begin().await?;
-            let rows = refresh::purge_expired(&mut tx, clock.now()).await?;
-            tx.commit().await.map(|()| rows)
-        };
-        match swept.await {
+        match refresh::purge(db, clock.now()).await {
             Ok(rows) => tracing::debug!(rows, "auth.sweep.completed"),
             Err(error) => tracing::warn!(%error, "auth.sweep.failed"),
         }

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use syfthub_config::{RateLimits, Rule};
-use syfthub_web::ApiResult;
 use syfthub_web::limits::RateLimiter;
+use syfthub_web::{ApiResult, limit_bucket};
 
 /// A limited kind of request. Routes of one scope share one count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,6 @@ impl Limits {
             Scope::Refresh => self.rules.refresh,
             Scope::GuestToken => self.rules.guest_token,
         };
-        self.limiter.check(scope.name(), &from.to_string(), rule).await
+        self.limiter.check(scope.name(), &limit_bucket(from), rule).await
     }
 }

@@ -1,10 +1,11 @@
 //! Search over what everybody may see: the database finds candidates, this process ranks them.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use syfthub_domain::{EndpointId, EndpointType, Result};
 use syfthub_store::endpoints::{self, Candidate, EndpointWithOwner};
-use syfthub_store::search;
+use syfthub_store::search::{self, Term};
 
 use super::Endpoints;
 use super::ranking::{self, Document};
@@ -53,16 +54,18 @@ impl Endpoints {
     async fn weigh(&self, words: Vec<String>) -> Result<(Vec<String>, Vec<(String, f64)>)> {
         let count = search::document_count(&self.db).await?;
         let known = search::term_frequencies(&self.db, &words).await?;
+        let unknown: Vec<String> = words.iter().filter(|word| !known.contains_key(*word)).cloned().collect();
+        let corrections: HashMap<String, Vec<Term>> =
+            search::corrections(&self.db, &unknown).await?.into_iter().collect();
         let mut wanted = words.clone();
         let mut terms = Vec::with_capacity(words.len());
         for word in words {
             let holding = if let Some(holding) = known.get(&word) {
                 *holding
             } else {
-                let similar = search::similar_terms(&self.db, &word).await?;
-                let holding = similar.first().map_or(1, |term| term.documents);
-                wanted.extend(similar.into_iter().take(CORRECTIONS).map(|term| term.term));
-                holding
+                let similar = corrections.get(&word).map_or(&[][..], Vec::as_slice);
+                wanted.extend(similar.iter().take(CORRECTIONS).map(|term| term.term.clone()));
+                similar.first().map_or(1, |term| term.documents)
             };
             terms.push((word, ranking::rarity(count, holding)));
         }

@@ -28,7 +28,7 @@ pub(super) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> 
 async fn services(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let data = TempDir::new()?;
     let ports = [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
-    let mut settings = vec![
+    let settings = vec![
         ("SECRET_KEY", "0123456789abcdef0123456789abcdef-bench".to_owned()),
         ("SYFTHUB_DATA_DIR", data.path().display().to_string()),
         ("DATABASE_URL", format!("sqlite:///{}", data.path().join("hub.db").display())),
@@ -36,8 +36,6 @@ async fn services(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         ("PORT", ports[0].to_string()),
         ("AGGREGATOR_PORT", ports[1].to_string()),
         ("MCP_PORT", ports[2].to_string()),
-        ("BACKEND_GRPC_PORT", ports[3].to_string()),
-        ("AGGREGATOR_GRPC_PORT", ports[4].to_string()),
         ("BACKEND_GRPC_URL", format!("http://127.0.0.1:{}", ports[3])),
         ("AGGREGATOR_GRPC_URL", format!("http://127.0.0.1:{}", ports[4])),
         ("SYFTHUB_URL", format!("http://127.0.0.1:{}", ports[0])),
@@ -45,11 +43,14 @@ async fn services(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         ("AGGREGATOR_URL", format!("http://127.0.0.1:{}", ports[1])),
     ];
     let mut running = Vec::new();
-    for (name, port) in
-        [("syfthub-backend", ports[0]), ("syfthub-aggregator", ports[1]), ("syfthub-mcp", ports[2])]
-    {
-        settings.retain(|(key, _)| *key != "METRICS_LISTEN");
-        settings.push(("METRICS_LISTEN", format!("127.0.0.1:{}", free_port()?)));
+    let services = [
+        ("syfthub-backend", ports[0], ports[3]),
+        ("syfthub-aggregator", ports[1], ports[4]),
+        ("syfthub-mcp", ports[2], 0),
+    ];
+    for (name, port, grpc) in services {
+        let mut settings = settings.clone();
+        settings.push(("GRPC_PORT", grpc.to_string()));
         let server = Server::start(&plan.binaries.join(name), &["serve"], &settings, port, "/health").await?;
         report.at_most(&format!("{name}, idle"), server.resident_mib()?, 30.0, "MiB");
         running.push(server);
