@@ -124,6 +124,10 @@ impl Access {
         if refresh::is_revoked(&self.db, &claims.jti).await? {
             return Err(Error::unauthenticated(NOT_GOOD).with_source("the token was revoked"));
         }
+        // A session may have several access tokens, one per refresh; what ends it ends all of them.
+        if !refresh::is_live(&self.db, &claims.fam).await? {
+            return Err(Error::unauthenticated(NOT_GOOD).with_source("the token's session has ended"));
+        }
         let expires_at = Timestamp::from_secs(claims.exp);
         let principal = principal(user, vec![Scope::Full], CredentialKind::HubToken);
         Ok(Verified { principal, expires_at })

@@ -127,6 +127,34 @@ async fn refresh_rotates_with_a_grace_and_reuse_ends_the_session() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_all_its_access_tokens() {
+    let (app, anon, first) = TestApp::start().await.with_user("bob").await;
+    let second = app.actor_of(&refresh(&anon, &first.refresh).await.expect(StatusCode::OK));
+    for token in [&first, &second] {
+        token.get("/api/v1/auth/me").await.expect(StatusCode::OK);
+    }
+    second.post("/api/v1/auth/logout", &json!({})).await;
+    for token in [&first, &second] {
+        token.get("/api/v1/auth/me").await.refused(401);
+    }
+    // Another session of the same user goes on.
+    let other = app.actor_of(&login(&anon, "bob", PASSWORD).await.expect(StatusCode::OK));
+    other.get("/api/v1/auth/me").await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_refresh_token_used_twice_ends_the_access_tokens_too() {
+    let (app, anon, first) = TestApp::start().await.with_user("bob").await;
+    let second = app.actor_of(&refresh(&anon, &first.refresh).await.expect(StatusCode::OK));
+    app.clock.advance(Duration::from_secs(31));
+    second.get("/api/v1/auth/me").await.expect(StatusCode::OK);
+    refresh(&anon, &first.refresh).await.refused(401);
+    for token in [&first, &second] {
+        token.get("/api/v1/auth/me").await.refused(401);
+    }
+}
+
+#[tokio::test]
 async fn without_rotation_a_refresh_token_stays_good() {
     let app = TestApp::start_with(|settings| settings.tokens.rotation = RefreshRotation::Off).await;
     let user = app.user("bob").await;
