@@ -17,6 +17,7 @@ mod sync;
 pub(crate) mod visibility;
 pub mod wire;
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -29,6 +30,7 @@ use syfthub_domain::{
 use syfthub_store::endpoints::{self, EndpointChange, EndpointWithOwner, NewEndpoint, OwnerFilter};
 use syfthub_store::users::{self, UserRow};
 use syfthub_store::{Db, Page, Tx};
+use tokio::sync::Semaphore;
 
 use input::{AdminUpdate, Create, Update, effective_visibility};
 use listings::Listings;
@@ -40,11 +42,15 @@ pub struct Endpoints {
     clock: SharedClock,
     listings: Arc<Listings>,
     health: HealthCheck,
+    /// One search per core is ranked at a time; the others wait their turn.
+    ranking: Arc<Semaphore>,
 }
 
 impl Endpoints {
     pub(crate) fn new(db: Db, cache: Cache, clock: SharedClock, health: HealthCheck) -> Self {
-        Self { db, clock, listings: Arc::new(Listings::new(cache)), health }
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let ranking = Arc::new(Semaphore::new(cores));
+        Self { db, clock, listings: Arc::new(Listings::new(cache)), health, ranking }
     }
 
     /// Keeps the listings of this process in step with the other replicas.

@@ -28,11 +28,22 @@ pub(crate) struct Document<'a> {
     pub readme: &'a str,
 }
 
-/// Weight of a field and its usual length in words.
+/// A field: its weight, its usual length in words, and the words that it holds.
 struct Field {
     weight: f64,
     usual_length: f64,
-    words: Vec<String>,
+    length: usize,
+    /// Each word once, with how often it occurs: a long text repeats itself, and comparing is what costs.
+    words: Vec<(String, usize)>,
+}
+
+impl Field {
+    fn new(weight: f64, usual_length: f64, mut words: Vec<String>) -> Self {
+        let length = words.len();
+        words.sort_unstable();
+        let words = words.chunk_by(|a, b| a == b).map(|same| (same[0].clone(), same.len())).collect();
+        Self { weight, usual_length, length, words }
+    }
 }
 
 /// The words of a query that are worth looking for, at most 32, without repeats.
@@ -70,16 +81,13 @@ pub(crate) fn score(terms: &[(String, f64)], document: &Document<'_>) -> f64 {
 fn fields(document: &Document<'_>) -> [Field; 5] {
     let mut title = words(document.name);
     title.extend(words(document.slug).into_iter().filter(|w| !title.contains(w)).collect::<Vec<_>>());
+    let tags = document.tags.iter().flat_map(|tag| words(tag.as_str())).collect();
     [
-        Field { weight: 6.0, usual_length: 4.0, words: title },
-        Field {
-            weight: 4.0,
-            usual_length: 4.0,
-            words: document.tags.iter().flat_map(|t| words(t.as_str())).collect(),
-        },
-        Field { weight: 3.0, usual_length: 1.0, words: words(document.owner) },
-        Field { weight: 2.0, usual_length: 20.0, words: words(document.description) },
-        Field { weight: 1.0, usual_length: 200.0, words: words(document.readme) },
+        Field::new(6.0, 4.0, title),
+        Field::new(4.0, 4.0, tags),
+        Field::new(3.0, 1.0, words(document.owner)),
+        Field::new(2.0, 20.0, words(document.description)),
+        Field::new(1.0, 200.0, words(document.readme)),
     ]
 }
 
@@ -87,9 +95,10 @@ fn weighted_frequency(term: &str, fields: &[Field]) -> f64 {
     fields
         .iter()
         .map(|field| {
-            let found: f64 = field.words.iter().map(|word| likeness(term, word)).sum();
+            let found: f64 =
+                field.words.iter().map(|(word, times)| likeness(term, word) * *times as f64).sum();
             // Being shorter than usual is no merit, or one short name would beat one with a second hit.
-            let length = (1.0 - B + B * (field.words.len() as f64 / field.usual_length)).max(1.0);
+            let length = (1.0 - B + B * (field.length as f64 / field.usual_length)).max(1.0);
             field.weight * found / length
         })
         .sum()
@@ -117,22 +126,18 @@ fn likeness(term: &str, word: &str) -> f64 {
 
 /// Whether two words differ by one inserted, removed, replaced or swapped letter.
 fn is_one_edit(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
-    let same = short.iter().zip(long).take_while(|(x, y)| x == y).count();
-    match long.len() - short.len() {
-        0 if same == short.len() => true,
-        0 => {
-            let rest = |from: usize| {
-                short[(same + from).min(short.len())..] == long[(same + from).min(long.len())..]
-            };
-            let swapped = same + 1 < short.len()
-                && short[same] == long[same + 1]
-                && short[same + 1] == long[same]
-                && rest(2);
-            rest(1) || swapped
-        }
-        1 => short[same..] == long[same + 1..],
+    // No letter is longer than this, so most pairs need no look at their letters.
+    if a.len().abs_diff(b.len()) > char::MAX.len_utf8() {
+        return false;
+    }
+    let same: usize = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum();
+    let (a, b) = (&a[same..], &b[same..]);
+    let tail: usize =
+        a.chars().rev().zip(b.chars().rev()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum();
+    let (mut a, mut b) = (a[..a.len() - tail].chars(), b[..b.len() - tail].chars());
+    match (a.next(), a.next(), b.next(), b.next()) {
+        (_, None, _, None) => true,
+        (Some(w), Some(x), Some(y), Some(z)) => (w, x) == (z, y) && a.next().is_none() && b.next().is_none(),
         _ => false,
     }
 }
@@ -177,12 +182,37 @@ mod tests {
     }
 
     #[test]
+    fn one_edit_is_one_edit() {
+        for (a, b) in [("backup", "bakcup"), ("backup", "bckup"), ("aa", "aaa"), ("größe", "grösse")] {
+            let expected = (a, b) != ("größe", "grösse");
+            assert_eq!((is_one_edit(a, b), is_one_edit(b, a)), (expected, expected), "{a} {b}");
+        }
+        assert!(is_one_edit("größe", "große") && is_one_edit("x", "y") && is_one_edit("x", ""));
+        assert!(!is_one_edit("abcd", "badc") && !is_one_edit("x", "xyz") && !is_one_edit("abc", "cba"));
+    }
+
+    #[test]
+    fn a_word_counts_as_often_as_it_occurs() {
+        let terms = terms("weather");
+        let once = score(&terms, &document("x", "weather and sun"));
+        let twice = score(&terms, &document("x", "weather weather sun"));
+        assert!(twice > once, "{twice} {once}");
+        let field = Field::new(1.0, 1.0, words("b a b"));
+        assert_eq!((field.length, field.words), (3, vec![("a".to_owned(), 1), ("b".to_owned(), 2)]));
+    }
+
+    #[test]
     fn a_query_of_stop_words_is_still_a_query() {
         assert_eq!(query_terms("how to the"), ["how", "to", "the"]);
         assert_eq!(query_terms("How do I restore a backup?"), ["restore", "backup"]);
     }
 
     proptest::proptest! {
+        #[test]
+        fn one_edit_is_a_distance_of_at_most_one(a in "[a-cä]{0,6}", b in "[a-cä]{0,6}") {
+            proptest::prop_assert_eq!(is_one_edit(&a, &b), syfthub_store::search::distance(&a, &b) <= 1);
+        }
+
         #[test]
         fn scores_stay_between_zero_and_one(query in ".{0,60}", name in ".{0,60}", readme in "[a-z ]{0,200}") {
             let d = Document { name: &name, slug: "s", owner: "o", tags: &[], description: &query, readme: &readme };

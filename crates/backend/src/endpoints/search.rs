@@ -1,9 +1,9 @@
 //! Search over what everybody may see: the database finds candidates, this process ranks them.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use syfthub_domain::{EndpointId, EndpointType, Result};
+use syfthub_domain::{EndpointId, EndpointType, Error, Result};
 use syfthub_store::endpoints::{self, Candidate, EndpointWithOwner};
 use syfthub_store::search::{self, Term};
 
@@ -32,21 +32,15 @@ impl Endpoints {
         if words.is_empty() {
             return Ok(Vec::new());
         }
+        // Taken before anything is read, so that what waits holds nothing but its query.
+        let turn = Arc::clone(&self.ranking).acquire_owned().await.map_err(Error::internal)?;
         let (wanted, terms) = self.weigh(words).await?;
         let candidates = endpoints::search_candidates(&self.db, &wanted, kind).await?;
-        let mut scored: Vec<(f64, &Candidate)> = candidates
-            .iter()
-            .map(|candidate| (ranking::score(&terms, &document(candidate)), candidate))
-            .collect();
-        scored.retain(|(score, _)| *score > 0.0);
-        scored.sort_by(|(a, x), (b, y)| {
-            b.total_cmp(a)
-                .then_with(|| Reverse(x.stars_count).cmp(&Reverse(y.stars_count)))
-                .then_with(|| Reverse(x.updated_at).cmp(&Reverse(y.updated_at)))
-                .then_with(|| x.id.cmp(&y.id))
+        let ranked = tokio::task::spawn_blocking(move || {
+            let _turn = turn; // an asker who goes away does not end the work, so the work holds it
+            rank(&terms, &candidates, top_k)
         });
-        scored.truncate(top_k);
-        self.read(&scored).await
+        self.read(&ranked.await.map_err(Error::internal)?).await
     }
 
     /// Which words to look for, and how telling each word of the query is. A word that occurs nowhere is
@@ -72,16 +66,33 @@ impl Endpoints {
         Ok((wanted, terms))
     }
 
-    async fn read(&self, scored: &[(f64, &Candidate)]) -> Result<Vec<Hit>> {
-        let ids: Vec<EndpointId> = scored.iter().map(|(_, candidate)| candidate.id).collect();
+    async fn read(&self, ranked: &[(f64, EndpointId)]) -> Result<Vec<Hit>> {
+        let ids: Vec<EndpointId> = ranked.iter().map(|(_, id)| *id).collect();
         let mut rows = endpoints::find_by_ids(&self.db, &ids).await?;
-        let hits = scored.iter().filter_map(|(score, candidate)| {
-            let place = rows.iter().position(|row| row.endpoint.id == candidate.id)?;
+        let hits = ranked.iter().filter_map(|(score, id)| {
+            let place = rows.iter().position(|row| row.endpoint.id == *id)?;
             Some(Hit { item: rows.swap_remove(place), score: *score })
         });
         // Between the two reads somebody may have hidden one.
         Ok(hits.filter(|hit| hit.item.is_listed()).collect())
     }
+}
+
+/// The best `top_k` candidates, best first; equal ones by stars, then newest. Several hundred texts take a while.
+fn rank(terms: &[(String, f64)], candidates: &[Candidate], top_k: usize) -> Vec<(f64, EndpointId)> {
+    let mut scored: Vec<(f64, &Candidate)> = candidates
+        .iter()
+        .map(|candidate| (ranking::score(terms, &document(candidate)), candidate))
+        .filter(|(score, _)| *score > 0.0)
+        .collect();
+    scored.sort_by(|(a, x), (b, y)| {
+        b.total_cmp(a)
+            .then_with(|| y.stars_count.cmp(&x.stars_count))
+            .then_with(|| y.updated_at.cmp(&x.updated_at))
+            .then_with(|| x.id.cmp(&y.id))
+    });
+    scored.truncate(top_k);
+    scored.into_iter().map(|(score, candidate)| (score, candidate.id)).collect()
 }
 
 fn document(candidate: &Candidate) -> Document<'_> {
