@@ -3,8 +3,12 @@
 use std::net::IpAddr;
 
 use syfthub_config::{RateLimits, Rule};
+use syfthub_domain::UserId;
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::{ApiResult, limit_bucket};
+
+/// Searches that one address may do in the time of one chat.
+const SEARCHES_PER_CHAT: u32 = 5;
 
 /// A limited kind of request. Routes of one scope share one count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,10 +17,18 @@ pub(crate) enum Scope {
     Login,
     /// Everything else about accounts that needs no credential.
     Auth,
+    /// Changing a password, which asks for the one before.
+    Password,
+    /// Asking whether a mail address has an account.
+    CheckEmail,
+    /// Asking whether a username is free, which a form does while somebody types.
+    CheckUsername,
     /// Refreshing a session.
     Refresh,
     /// Tokens for guests.
     GuestToken,
+    /// Searching, which costs more than reading.
+    Search,
 }
 
 impl Scope {
@@ -24,8 +36,12 @@ impl Scope {
         match self {
             Self::Login => "auth-login",
             Self::Auth => "auth",
+            Self::Password => "auth-password",
+            Self::CheckEmail => "check-email",
+            Self::CheckUsername => "check-username",
             Self::Refresh => "auth-refresh",
             Self::GuestToken => "guest-token",
+            Self::Search => "search",
         }
     }
 }
@@ -44,11 +60,26 @@ impl Limits {
 
     /// Counts one request of an address; 429 when there were too many.
     pub(crate) async fn check(&self, scope: Scope, from: IpAddr) -> ApiResult<()> {
-        let rule: Rule = match scope {
-            Scope::Login | Scope::Auth => self.rules.auth,
-            Scope::Refresh => self.rules.refresh,
+        self.limiter.check(scope.name(), &limit_bucket(from), self.rule(scope)).await
+    }
+
+    /// Counts one request of a user from an address. By the address alone, colleagues would use up each
+    /// other's tries; by the user alone, whoever stole a token could lock the owner out.
+    pub(crate) async fn check_user(&self, scope: Scope, user: UserId, from: IpAddr) -> ApiResult<()> {
+        let key = format!("{user}:{}", limit_bucket(from));
+        self.limiter.check(scope.name(), &key, self.rule(scope)).await
+    }
+
+    fn rule(&self, scope: Scope) -> Rule {
+        match scope {
+            Scope::Login | Scope::Auth | Scope::Password | Scope::CheckEmail => self.rules.auth,
+            Scope::Refresh | Scope::CheckUsername => self.rules.refresh,
             Scope::GuestToken => self.rules.guest_token,
-        };
-        self.limiter.check(scope.name(), &limit_bucket(from), rule).await
+            // A chat begins with a search and costs far more than that.
+            Scope::Search => {
+                let Rule { max, window } = self.rules.chat;
+                Rule { max: max.saturating_mul(SEARCHES_PER_CHAT), window }
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use syfthub_auth::Principal;
 use syfthub_domain::Error;
 use syfthub_store::Page;
 use syfthub_store::endpoints::{PublicFilter, Sort};
-use syfthub_web::{ApiResult, JsonBody, QueryFields};
+use syfthub_web::{ApiResult, ClientIp, JsonBody, QueryFields};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,6 +18,7 @@ use super::routes::{kind, page};
 use super::wire::{EndpointPublic, Grouped, Owners, SearchResponse, SearchResult};
 use super::{Endpoints, input, mapper};
 use crate::access::Viewer;
+use crate::limits::{Limits, Scope};
 use crate::router::AppState;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -158,12 +159,15 @@ async fn guest_accessible(
 /// Search public endpoints, best first
 #[utoipa::path(post, path = "/api/v1/endpoints/search", tag = "browse",
     request_body(content = Value, example = json!({"query": "weather history", "top_k": 10, "type": "data_source"})),
-    responses((status = 200, body = SearchResponse), (status = 422)))]
+    responses((status = 200, body = SearchResponse), (status = 422), (status = 429)))]
 async fn search(
+    State(limits): State<Arc<Limits>>,
     State(endpoints): State<Arc<Endpoints>>,
+    ClientIp(ip): ClientIp,
     Viewer(viewer): Viewer,
     JsonBody(body): JsonBody,
 ) -> ApiResult<Json<SearchResponse>> {
+    limits.check(Scope::Search, ip).await?;
     let search = input::search(body)?;
     let hits = endpoints.search(&search.query, search.top_k, search.kind).await?;
     let results: Vec<SearchResult> = hits

@@ -139,18 +139,20 @@ async fn logout(
 /// Change the caller's password; every session ends
 #[utoipa::path(put, path = "/api/v1/auth/me/password", tag = "auth", security(("bearer" = [])),
     request_body(content = Value, example = json!({"current_password": "old", "new_password": "new"})),
-    responses((status = 204), (status = 400), (status = 401), (status = 422)))]
+    responses((status = 204), (status = 400), (status = 401), (status = 422), (status = 429)))]
 async fn change_password(
-    State(users): State<Arc<Users>>,
-    State(sessions): State<Arc<Sessions>>,
+    State(state): State<AppState>,
     User(caller): User,
+    ClientIp(ip): ClientIp,
     JsonBody(body): JsonBody,
 ) -> ApiResult<StatusCode> {
+    state.limits.check_user(Scope::Password, caller.user_id, ip).await?;
+    let users = &state.users;
     let mut fields = Fields::body(body)?;
     let current = fields.string("current_password").length(1, 4096).required();
     let new = fields.string("new_password").rule(|text| users.check_password(text)).required();
     let valid = fields.finish()?;
     let (current, new) = (Secret::new(current.take(&valid)), Secret::new(new.take(&valid)));
-    sessions.change_password(&caller, &current, &new).await?;
+    state.sessions.change_password(&caller, &current, &new).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -49,11 +49,14 @@ async fn public_profile(
 
 /// Whether a username is free
 #[utoipa::path(get, path = "/api/v1/users/check-username/{username}", tag = "users",
-    params(("username" = String, Path)), responses((status = 200, body = UsernameAvailability)))]
+    params(("username" = String, Path)), responses((status = 200, body = UsernameAvailability), (status = 429)))]
 async fn check_username(
+    State(limits): State<Arc<Limits>>,
     State(users): State<Arc<Users>>,
+    ClientIp(ip): ClientIp,
     Path(username): Path<String>,
 ) -> ApiResult<Json<UsernameAvailability>> {
+    limits.check(Scope::CheckUsername, ip).await?;
     let (available, username) = users.is_username_free(&username).await?;
     Ok(Json(UsernameAvailability { available, username }))
 }
@@ -67,7 +70,7 @@ async fn check_email(
     ClientIp(ip): ClientIp,
     Path(email): Path<String>,
 ) -> ApiResult<Json<EmailAvailability>> {
-    limits.check(Scope::Auth, ip).await?;
+    limits.check(Scope::CheckEmail, ip).await?;
     let (available, email) = users.is_email_free(&email).await?;
     Ok(Json(EmailAvailability { available, email }))
 }
