@@ -22,4 +22,5 @@ pub mod tokens;
 pub mod users;
 
 pub use app::{App, Deps};
+pub use health::liveness;
 pub use router::openapi;

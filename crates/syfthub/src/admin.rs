@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use hyper::Method;
 use serde_json::{Value, json};
 use syfthub_config::{Secret, Settings};
+use syfthub_domain::Username;
 
 use crate::admin_client::AdminClient;
 use crate::cli::{AdminArgs, AdminCommand};
@@ -25,7 +26,10 @@ pub(crate) async fn run(args: AdminArgs, config: Option<&Path>) -> anyhow::Resul
             terminal::line(format!("created the administrator {username}"))?;
         }
         AdminCommand::Promote { username } => {
-            promote(&settings, &username).await?;
+            let username =
+                Username::parse(&username).map_err(|error| anyhow::anyhow!("{username}: {error}"))?;
+            let username = username.as_str();
+            promote(&settings, username).await?;
             terminal::line(format!("{username} is an administrator now"))?;
         }
         AdminCommand::List => {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// Where `make run` puts the hub.
+pub const DEFAULT_HUB: &str = "http://localhost:8080";
+
 /// SyftHub: publish AI endpoints as owner/slug, find them, and ask them.
 #[derive(Debug, Parser)]
 #[command(name = "syfthub", version, about, arg_required_else_help = true, max_term_width = 100)]
@@ -72,7 +75,7 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub struct NodeArgs {
     /// Address of the hub.
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_HUB)]
     pub hub: url::Url,
     /// Personal access token of the publisher (syft_pat_…).
     #[arg(long, value_name = "TOKEN", required_unless_present = "token_file")]
@@ -133,7 +136,7 @@ pub struct AskArgs {
     #[arg(long = "source", value_name = "OWNER/SLUG")]
     pub sources: Vec<String>,
     /// Address of the hub.
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_HUB)]
     pub hub: url::Url,
     /// File with an access token; without one the question is asked as a guest.
     #[arg(long, value_name = "FILE")]

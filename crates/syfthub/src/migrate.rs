@@ -10,7 +10,7 @@ use crate::{load_settings, terminal};
 
 /// Applies what is pending and says what was done. The migration lock makes this safe beside a running hub.
 pub(crate) async fn run(args: DataDirArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let loaded = load_settings(config, &args, false)?;
+    let loaded = load_settings(config, &args, true)?;
     let db = Db::connect(&loaded.settings.database).await?;
     let pending = db.pending_migrations().await?;
     if pending.is_empty() {

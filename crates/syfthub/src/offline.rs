@@ -10,23 +10,31 @@ use syfthub_config::{DatabaseUrl, Settings};
 use syfthub_domain::{Detail, Error, SystemClock};
 use syfthub_store::Db;
 
-/// Opens the database and applies what is pending. Errors name the database, never its password.
-pub(crate) async fn database(settings: &Settings) -> anyhow::Result<Db> {
+/// Opens the database and applies what is pending; says whether it was empty before. Errors name the
+/// database, never its password.
+pub(crate) async fn database(settings: &Settings) -> anyhow::Result<(Db, bool)> {
     let name = || match &settings.database.url {
         DatabaseUrl::Sqlite(path) => format!("the database {}", path.display()),
         DatabaseUrl::Postgres(_) => "the PostgreSQL database of DATABASE_URL".to_owned(),
     };
     let db = Db::connect(&settings.database).await.with_context(name)?;
+    let pending = db.pending_migrations().await.with_context(name)?;
+    let is_new = pending.len() == syfthub_store::embedded(db.dialect()).len();
     db.migrate().await.with_context(name)?;
-    Ok(db)
+    Ok((db, is_new))
 }
 
 /// Opens the database and builds the backend on it.
 pub(crate) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
     let clock = Arc::new(SystemClock);
-    let db = database(settings).await?;
+    let (db, _) = database(settings).await?;
     let master = MasterKey::new(&settings.secrets.secret_key);
-    let deps = Deps { db, cache: Cache::memory(clock.clone()), clock, master };
+    // With Redis the running replicas hear of the change at once.
+    let cache = match &settings.redis {
+        Some(redis) => Cache::redis(redis, "backend")?,
+        None => Cache::memory(clock.clone()),
+    };
+    let deps = Deps { db, cache, clock, master };
     Backend::build(settings, deps).await.map_err(explain)
 }
 

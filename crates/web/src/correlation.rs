@@ -3,12 +3,20 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use syfthub_logging::correlation::{self, CorrelationId};
 use syfthub_logging::trace_context;
 use tracing::Instrument;
 
 const HEADER: HeaderName = HeaderName::from_static(correlation::HEADER);
+
+/// Puts the id of a request, or a new one, on an answer that no layer has seen.
+pub fn stamp(request: &HeaderMap, answer: &mut HeaderMap) {
+    let given = request.get(&HEADER).and_then(|value| value.to_str().ok());
+    if let Ok(value) = HeaderValue::from_str(CorrelationId::from_header(given).as_str()) {
+        answer.insert(HEADER, value);
+    }
+}
 
 pub(crate) async fn layer(request: Request, next: Next) -> Response {
     // Several services behind one port each have this layer; the outermost counts.

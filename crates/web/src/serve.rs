@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use crate::client_ip::PeerAddress;
 use crate::health::Readiness;
@@ -101,9 +101,16 @@ impl Shutdown {
         Ok(())
     }
 
+    /// Follows signals without ever ending by itself, for a `select!` in which the work decides when to end.
+    pub async fn on_signals_forever(&self) -> std::io::Result<Infallible> {
+        self.on_signals().await?;
+        std::future::pending().await
+    }
+
     /// Readiness goes off; after the delay, or when it is cut short, the rest is told.
     async fn wind_down(&self, again: impl Future<Output = ()>) {
         self.readiness.set(false);
+        crate::process::notify_stopping();
         tokio::select! {
             () = tokio::time::sleep(self.delay) => {}
             () = again => {}
@@ -153,10 +160,21 @@ impl Listener {
     }
 }
 
+/// What answers requests: a router, or an edge that chooses one. Cloned for every request.
+pub trait Answers:
+    Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
 /// Serves HTTP/1.1 until `shutdown`, then lets requests end for up to `grace` (at most [`DRAIN`]).
 pub async fn serve(
     listener: impl Into<Listener>,
-    router: Router,
+    service: impl Answers,
     shutdown: Shutdown,
     grace: Duration,
 ) -> std::io::Result<()> {
@@ -175,7 +193,7 @@ pub async fn serve(
         };
         match accepted {
             Ok((slot, (stream, peer))) => {
-                connection(stream, peer, &router, (&graceful, &tasks), slot);
+                connection(stream, peer, service.clone(), (&graceful, &tasks), slot);
             }
             Err(error) => {
                 tracing::warn!(%error, "http.accept.failed");
@@ -191,15 +209,14 @@ pub async fn serve(
 fn connection(
     stream: Box<dyn Connection>,
     peer: IpAddr,
-    router: &Router,
+    service: impl Answers,
     (graceful, tasks): (&GracefulShutdown, &TaskTracker),
     slot: OwnedSemaphorePermit,
 ) {
-    let router = router.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
-        let answer = router.clone().oneshot(request);
+        let answer = service.clone().oneshot(request);
         async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
     });
     let connection = http1::Builder::new()

@@ -9,6 +9,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use syfthub_config::Settings;
 use syfthub_domain::{Error, ErrorCode};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access_log::{self, AccessLog};
@@ -73,16 +74,19 @@ impl Stack {
     /// Wraps all routes of a service: JSON answers for unknown paths, then (from the inside) time limit,
     /// body limit, panics, paths with U+0000, metrics, access log, client address, CORS, correlation.
     pub fn wrap(&self, router: Router) -> Router {
-        fallback::with_json_fallbacks(router)
-            .layer(from_fn_with_state(self.request_timeout, time_limit))
-            .layer(DefaultBodyLimit::max(self.body_limit))
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn(no_nul))
-            .layer(from_fn(measure::layer))
-            .layer(from_fn_with_state((self.access_log, self.request_timeout), access_log::layer))
-            .layer(from_fn_with_state(self.trusted_proxies.clone(), client_ip::layer))
-            .layer(cors::layer(&self.cors_origins))
+        // One layer that holds all of them, the outermost first: every `Router::layer` puts another box around
+        // each route, and all boxes are cloned for every request.
+        let layers = ServiceBuilder::new()
             .layer(from_fn(correlation::layer))
+            .layer(cors::layer(&self.cors_origins))
+            .layer(from_fn_with_state(self.trusted_proxies.clone(), client_ip::layer))
+            .layer(from_fn_with_state((self.access_log, self.request_timeout), access_log::layer))
+            .layer(from_fn(measure::layer))
+            .layer(from_fn(no_nul))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(DefaultBodyLimit::max(self.body_limit))
+            .layer(from_fn_with_state(self.request_timeout, time_limit));
+        fallback::with_json_fallbacks(router).layer(layers)
     }
 }
 

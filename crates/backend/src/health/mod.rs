@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use syfthub_store::Db;
 use syfthub_web::health::Readiness;
 
@@ -31,8 +31,13 @@ pub(crate) fn routes(health: Health) -> Router {
         .with_state(health)
 }
 
-async fn healthy() -> Json<serde_json::Value> {
-    Json(json!({"status": "healthy", "version": env!("CARGO_PKG_VERSION")}))
+/// The answer of `GET /health`: the process answers, whatever the state of what it depends on.
+pub fn liveness() -> Value {
+    json!({"status": "healthy", "version": env!("CARGO_PKG_VERSION")})
+}
+
+async fn healthy() -> Json<Value> {
+    Json(liveness())
 }
 
 async fn ready(State(health): State<Health>) -> Response {

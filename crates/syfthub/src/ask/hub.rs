@@ -14,6 +14,8 @@ use syfthub_domain::EndpointPath;
 use syfthub_egress::{Client, Error, Limits, Response};
 use url::Url;
 
+use crate::terminal;
+
 /// An answer that is larger is not from a hub.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 /// As many published endpoints as are looked at to find a model and sources.
@@ -207,7 +209,7 @@ async fn reason(response: Response) -> String {
     let status = response.status();
     let body: Value = response.json_capped(LARGEST_ANSWER).await.unwrap_or(Value::Null);
     match body.get("message").and_then(Value::as_str) {
-        Some(message) => message.to_owned(),
+        Some(message) => terminal::harmless(message),
         None => format!("HTTP {status}"),
     }
 }

@@ -110,7 +110,7 @@ async fn follow(
         show(&event)?;
         match event {
             Event::Done(done) => return Ok(*done),
-            Event::Failed(message) => bail!("no answer: {message}"),
+            Event::Failed(message) => bail!("no answer: {}", terminal::harmless(&message)),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use super::events::{Done, Event};
 use super::markers::MarkerFilter;
+use crate::terminal::harmless;
 
 /// Writes one answer. On a terminal the progress line is rewritten in place; elsewhere every step is
 /// a line of its own.
@@ -62,21 +63,22 @@ impl<O: Write, E: Write> View<O, E> {
             writeln!(self.err)?;
         }
         self.wrote_token = true;
-        let text = self.markers.push(content);
+        let text = harmless(&self.markers.push(content));
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
     }
 
     fn done(&mut self, done: &Done) -> io::Result<()> {
         self.clear()?;
-        let rest = self.markers.finish();
+        let rest = harmless(&self.markers.finish());
         writeln!(self.out, "{rest}")?;
         let cited = self.markers.cited();
         let used: Vec<_> = done.citations.iter().filter(|c| cited.contains(&c.number)).collect();
         if !used.is_empty() {
             writeln!(self.out, "\nSources")?;
             for citation in used {
-                writeln!(self.out, "  [{}] {} ({})", citation.number, citation.title, citation.path)?;
+                let (title, path) = (harmless(&citation.title), harmless(&citation.path));
+                writeln!(self.out, "  [{}] {title} ({path})", citation.number)?;
             }
         }
         self.out.flush()?;
@@ -89,7 +91,7 @@ impl<O: Write, E: Write> View<O, E> {
 
     fn lasting(&mut self, line: &str) -> io::Result<()> {
         self.clear()?;
-        writeln!(self.err, "{line}")
+        writeln!(self.err, "{}", harmless(line))
     }
 
     /// A line that the next one replaces on a terminal.
@@ -98,7 +100,7 @@ impl<O: Write, E: Write> View<O, E> {
             return self.lasting(line);
         }
         self.clear()?;
-        write!(self.err, "{line}")?;
+        write!(self.err, "{}", harmless(line))?;
         self.transient = true;
         self.err.flush()
     }

@@ -26,18 +26,16 @@ struct NewAdmin {
 }
 
 /// Opens the socket, replacing one that a killed process left behind. The caller holds the data
-/// directory's lock, so nobody else is listening.
+/// directory's lock, so nobody else is listening. It gets its name only when it is closed to others.
 pub(super) fn bind(data_dir: &Path) -> anyhow::Result<UnixListener> {
     let path = data_dir.join(SOCKET_NAME);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("cannot replace {}", path.display()));
-        }
-        _ => {}
-    }
+    let next = data_dir.join("admin.sock.new");
+    // Usually there is none.
+    let _ = std::fs::remove_file(&next);
     let listener =
-        UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        UnixListener::bind(&next).with_context(|| format!("cannot listen on {}", path.display()))?;
+    std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&next, &path).with_context(|| format!("cannot replace {}", path.display()))?;
     Ok(listener)
 }
 

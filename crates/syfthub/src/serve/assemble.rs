@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use syfthub_aggregator as aggregator;
 use syfthub_auth::MasterKey;
 use syfthub_backend as backend;
@@ -14,20 +13,22 @@ use syfthub_mcp as mcp;
 use syfthub_rpc::{Caller, INTERNAL_KEY_LABEL, InternalKey, Server};
 use syfthub_web::serve::Shutdown;
 
-use super::edge::Edge;
+use super::edge::{Edge, Owners};
 use super::web_root;
 use crate::offline::{database, explain};
 
 /// The whole hub, ready to be served.
 pub(super) struct Hub {
     pub(super) backend: backend::App,
-    pub(super) router: Router,
+    pub(super) edge: Edge,
+    /// Whether this start created the database.
+    pub(super) is_new: bool,
 }
 
 /// Opens the database, applies what is pending and builds every service.
 pub(super) async fn build(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Hub> {
     let clock: SharedClock = Arc::new(SystemClock);
-    let db = database(settings).await?;
+    let (db, is_new) = database(settings).await?;
     let master = MasterKey::new(&settings.secrets.secret_key);
     let internal = InternalKey::new(master.subkey(INTERNAL_KEY_LABEL));
     let cache = |prefix: &'static str| match &settings.redis {
@@ -62,11 +63,11 @@ pub(super) async fn build(settings: &Settings, shutdown: &Shutdown) -> anyhow::R
         },
     )
     .map_err(explain)?;
-    let edge = Edge {
+    let owners = Owners {
         backend: backend.router_with(shutdown.readiness()),
         aggregator: aggregator.router(),
         mcp: mcp.router(),
         web_app: web_root::router(),
     };
-    Ok(Hub { backend, router: syfthub_web::security_headers(edge.into_router(), &settings.public.public) })
+    Ok(Hub { backend, edge: Edge::new(owners, &settings.public.public), is_new })
 }

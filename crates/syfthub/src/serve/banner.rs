@@ -4,6 +4,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::cli::DEFAULT_HUB;
+
 /// What there is to say.
 #[derive(Debug)]
 pub(super) struct Banner<'a> {
@@ -39,7 +41,9 @@ impl Banner<'_> {
         }
         if !self.samples.is_empty() {
             row("samples", &self.samples.join(", "));
-            row("try", "bin/syfthub ask \"How do I restore a backup?\"");
+            let hub =
+                if self.address == DEFAULT_HUB { String::new() } else { format!(" --hub {}", self.address) };
+            row("try", &format!("bin/syfthub ask \"How do I restore a backup?\"{hub}"));
         }
         text
     }
@@ -48,6 +52,20 @@ impl Banner<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_to_try_names_a_hub_that_is_elsewhere() {
+        let samples = ["samples/extract".to_owned()];
+        let banner = |address| Banner {
+            address,
+            data_dir: Path::new("./data"),
+            created: &[],
+            setup_link: None,
+            samples: &samples,
+        };
+        assert!(!banner("http://localhost:8080").text().contains("--hub"));
+        assert!(banner("http://localhost:9000").text().contains("--hub http://localhost:9000"));
+    }
 
     #[test]
     fn later_starts_take_three_lines() {

@@ -2,30 +2,59 @@
 //! table, so that a path means the same in both.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
-use futures::future::BoxFuture;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use bytes::Bytes;
+use futures::future::{BoxFuture, Either, Ready, ready};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 use syfthub_domain::Error;
-use syfthub_web::ApiError;
 use syfthub_web::route_table::{Match, Owner, inner_path, route_of, wants_page};
+use syfthub_web::{ApiError, SecurityHeaders};
 use tower::{Service, ServiceExt as _};
+use url::Url;
 
 /// One router per owner of the table.
-#[derive(Debug, Clone)]
-pub(super) struct Edge {
+#[derive(Debug)]
+pub(super) struct Owners {
     pub(super) backend: Router,
     pub(super) aggregator: Router,
     pub(super) mcp: Router,
     pub(super) web_app: Router,
 }
 
+/// What is served: finds the owner of a path and writes the security headers.
+#[derive(Debug, Clone)]
+pub(super) struct Edge {
+    owners: Arc<Owners>,
+    headers: SecurityHeaders,
+    /// The answer to `GET /health`, which probes and balancers ask for all day.
+    healthy: Bytes,
+}
+
 impl Edge {
-    /// The one router that is served.
-    pub(super) fn into_router(self) -> Router {
-        Router::new().fallback_service(self)
+    /// The edge of a hub with this public address.
+    pub(super) fn new(owners: Owners, public: &Url) -> Self {
+        let healthy = Bytes::from(syfthub_backend::liveness().to_string());
+        Self { owners: Arc::new(owners), headers: SecurityHeaders::new(public), healthy }
+    }
+
+    /// Liveness, without the layers that every other request passes.
+    fn liveness(&self, request: &Request<Body>) -> Option<Response<Body>> {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !reads || request.uri().path() != "/health" {
+            return None;
+        }
+        let body =
+            if request.method() == Method::HEAD { Body::empty() } else { Body::from(self.healthy.clone()) };
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.healthy.len()));
+        syfthub_web::correlation::stamp(request.headers(), headers);
+        Some(response)
     }
 
     fn pick(&self, request: &Request<Body>) -> Option<&Router> {
@@ -36,40 +65,51 @@ impl Edge {
             _ => route.owner,
         };
         match owner {
-            Owner::Backend => Some(&self.backend),
-            Owner::Aggregator => Some(&self.aggregator),
-            Owner::Mcp => Some(&self.mcp),
-            Owner::WebApp => Some(&self.web_app),
+            Owner::Backend => Some(&self.owners.backend),
+            Owner::Aggregator => Some(&self.owners.aggregator),
+            Owner::Mcp => Some(&self.owners.mcp),
+            Owner::WebApp => Some(&self.owners.web_app),
             Owner::Nobody => None,
         }
     }
 }
 
+type Answer = Result<Response<Body>, Infallible>;
+
 impl Service<Request<Body>> for Edge {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+    type Future = Either<Ready<Answer>, BoxFuture<'static, Answer>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let security = self.headers;
+        let finished = |mut response: Response<Body>| {
+            security.apply(response.headers_mut());
+            Either::Left(ready(Ok(response)))
+        };
+        if let Some(response) = self.liveness(&request) {
+            return finished(response);
+        }
         if is_grpc(&request) {
-            return Box::pin(async { Ok(grpc_unimplemented()) });
+            return finished(grpc_unimplemented());
         }
         let Some(router) = self.pick(&request).cloned() else {
-            return Box::pin(async { Ok(not_found()) });
+            return finished(not_found(&request));
         };
         let varies = route_of(request.uri().path()).matches == Match::OwnerPage;
         rewrite_path(&mut request);
-        Box::pin(async move {
+        Either::Right(Box::pin(async move {
             let mut response = router.oneshot(request).await?;
             if varies {
                 response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
             }
+            security.apply(response.headers_mut());
             Ok(response)
-        })
+        }))
     }
 }
 
@@ -107,10 +147,10 @@ fn grpc_unimplemented() -> Response<Body> {
     response
 }
 
-fn not_found() -> Response<Body> {
+fn not_found(request: &Request<Body>) -> Response<Body> {
     let mut response =
         axum::response::IntoResponse::into_response(ApiError::from(Error::not_found("Not Found")));
-    *response.status_mut() = StatusCode::NOT_FOUND;
+    syfthub_web::correlation::stamp(request.headers(), response.headers_mut());
     response
 }
 
@@ -119,6 +159,7 @@ mod tests {
     use super::*;
     use axum::extract::Request as AxumRequest;
     use axum::routing::any;
+    use http::StatusCode;
     use http_body_util::BodyExt as _;
 
     fn named(name: &'static str) -> Router {
@@ -126,14 +167,14 @@ mod tests {
             .fallback(any(move |request: AxumRequest| async move { format!("{name} {}", request.uri()) }))
     }
 
-    fn edge() -> Router {
-        let edge = Edge {
+    fn edge() -> Edge {
+        let owners = Owners {
             backend: named("backend"),
             aggregator: named("aggregator"),
             mcp: named("mcp"),
             web_app: named("web"),
         };
-        edge.into_router()
+        Edge::new(owners, &"https://hub.example".parse().unwrap())
     }
 
     async fn ask(path: &str, accept: &str) -> (StatusCode, String) {
@@ -158,6 +199,26 @@ mod tests {
             assert_eq!(ask(path, accept).await.1, seen, "{path} {accept}");
         }
         assert_eq!(ask("/metrics", "*/*").await.0, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn every_answer_has_the_security_headers_once_and_liveness_has_an_id() {
+        for path in ["/health", "/metrics", "/api/v1/auth/me", "/"] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let response = edge().oneshot(request).await.unwrap();
+            let headers = response.headers();
+            for name in [header::X_CONTENT_TYPE_OPTIONS, header::STRICT_TRANSPORT_SECURITY] {
+                assert_eq!(headers.get_all(&name).iter().count(), 1, "{path} {name}");
+            }
+            assert!(path != "/health" || headers.contains_key("x-correlation-id"));
+        }
+        let head = Request::head("/health").body(Body::empty()).unwrap();
+        let response = edge().oneshot(head).await.unwrap();
+        assert_ne!(response.headers()[header::CONTENT_LENGTH], "0");
+        assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+        let post = Request::post("/health").body(Body::empty()).unwrap();
+        let answer = edge().oneshot(post).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        assert!(answer.starts_with(b"backend"), "other methods are backend's affair");
     }
 
     #[tokio::test]

@@ -4,6 +4,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
@@ -25,7 +27,7 @@ impl DataDirLock {
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).with_context(
                 || format!("cannot open {}: check that this user may write there", path.display()),
             )?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
@@ -52,6 +54,17 @@ impl DataDirLock {
         let Ok(file) = File::open(data_dir.join("hub.lock")) else { return false };
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }
+}
+
+/// A command that only looks whether a hub runs holds the lock for a moment, so one refusal is not final.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
+            settled => return settled,
+        }
+    }
+    file.try_lock()
 }
 
 fn create_private_dir(path: &Path) -> anyhow::Result<()> {

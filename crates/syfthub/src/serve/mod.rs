@@ -6,17 +6,15 @@ mod banner;
 mod edge;
 pub(crate) mod lock;
 mod samples;
+mod setup_link;
 mod web_root;
 
-use std::fs;
-use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use syfthub_config::{DatabaseUrl, Input, Loaded, Problems, Role, Settings};
+use syfthub_config::{Input, Loaded, Problems, Role, Settings};
 use syfthub_logging::Metrics;
 use syfthub_node::RunningNode;
 use syfthub_web::health::Readiness;
@@ -41,16 +39,17 @@ pub(crate) fn run(args: &ServeArgs, config: Option<&Path>) -> anyhow::Result<Exi
         let listener = listen(preview.settings.http.listen()).await?;
         // With port 0 the public address is known only now, and tokens carry it.
         let port = listener.local_addr()?.port();
-        let first_start = is_first_start(&preview.settings);
         let loaded = load(args, config, Some(port), false)?;
         let guard = syfthub_logging::init(&loaded.settings.log, &loaded.settings.otlp, "syfthub")?;
         let reread = {
             let (args, config) = (args.clone(), config.map(Path::to_path_buf));
             move || load(&args, config.as_deref(), Some(port), true).map(|loaded| loaded.settings)
         };
-        let shutdown = Shutdown::new(Readiness::new());
+        let shutdown = Shutdown::new(Readiness::new()).with_delay(loaded.settings.http.shutdown_delay);
         let result = tokio::select! {
-            ended = run_hub(&loaded, listener, first_start, &shutdown) => ended,
+            ended = run_hub(&loaded, listener, &shutdown) => ended,
+            // Signals count from here on, also while the hub is still being built.
+            Err(error) = shutdown.on_signals_forever() => Err(error.into()),
             Err(error) = on_hangup(guard.handle(), reread, shutdown.clone()) => Err(error.into()),
         };
         guard.flush();
@@ -95,19 +94,7 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     }
 }
 
-fn is_first_start(settings: &Settings) -> bool {
-    match &settings.database.url {
-        DatabaseUrl::Sqlite(path) => !path.exists(),
-        DatabaseUrl::Postgres(_) => !settings.data_dir.join("secrets").exists(),
-    }
-}
-
-async fn run_hub(
-    loaded: &Loaded,
-    listener: TcpListener,
-    first_start: bool,
-    shutdown: &Shutdown,
-) -> anyhow::Result<()> {
+async fn run_hub(loaded: &Loaded, listener: TcpListener, shutdown: &Shutdown) -> anyhow::Result<()> {
     let settings = &loaded.settings;
     for warning in &loaded.warnings {
         tracing::warn!(target: "syfthub.config", detail = %warning, "config.warning");
@@ -115,7 +102,7 @@ async fn run_hub(
     process::raise_open_files();
     let metrics = Metrics::install();
     let hub = assemble::build(settings, shutdown).await?;
-    let setup_link = setup_link(settings, &hub).await?;
+    let setup_link = setup_link::ensure(settings, &hub.backend).await?;
     let admin = admin_socket::bind(&settings.data_dir)?;
 
     let tasks = TaskTracker::new();
@@ -123,13 +110,13 @@ async fn run_hub(
     tasks.spawn(serve(admin, admin_socket::router(hub.backend.clone()), shutdown.clone(), grace));
     serve_metrics(settings, metrics, shutdown, &tasks).await?;
     let address = listener.local_addr()?;
-    let mut served = tasks.spawn(serve(listener, hub.router.clone(), shutdown.clone(), grace));
+    let mut served = tasks.spawn(serve(listener, hub.edge.clone(), shutdown.clone(), grace));
     shutdown.readiness().set(true);
 
     let node = start_samples(settings, &hub, address, shutdown).await?;
-    let created = if first_start { created(loaded) } else { Vec::new() };
+    let created = if hub.is_new { created(loaded) } else { Vec::new() };
     let shown =
-        if first_start && node.is_some() { samples::PATHS.map(str::to_owned).to_vec() } else { Vec::new() };
+        if hub.is_new && node.is_some() { samples::PATHS.map(str::to_owned).to_vec() } else { Vec::new() };
     let banner = Banner {
         address: settings.public.origin(),
         data_dir: &settings.data_dir,
@@ -142,35 +129,18 @@ async fn run_hub(
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "service.started");
 
     tokio::select! {
-        signalled = shutdown.on_signals() => signalled?,
+        () = shutdown.wait() => {}
         ended = &mut served => bail!("the listener ended by itself: {ended:?}"),
-    }
-    process::notify_stopping();
-    if let Some(node) = node {
-        node.stop().await;
     }
     tasks.close();
     tasks.wait().await;
+    // After the drain: chats that were still running may have needed it.
+    if let Some(node) = node {
+        node.stop().await;
+    }
     hub.backend.close().await;
     tracing::info!("service.stopped");
     Ok(())
-}
-
-/// The one-time link, when this start made it. It is also written to a file that only its owner may read.
-async fn setup_link(settings: &Settings, hub: &Hub) -> anyhow::Result<Option<String>> {
-    let path = settings.data_dir.join("setup-url");
-    let Some(link) = hub.backend.ensure_setup_link().await.map_err(crate::offline::explain)? else {
-        return Ok(None);
-    };
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    writeln!(file, "{link}")?;
-    Ok(Some(link))
 }
 
 /// `/metrics` is for this machine only; a second hub beside the first goes without.
@@ -209,11 +179,19 @@ async fn start_samples(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Option<RunningNode>> {
     if !settings.demo || settings.environment.is_production() {
-        hub.backend.withdraw_samples().await.map_err(crate::offline::explain)?;
+        if let Err(error) = hub.backend.withdraw_samples().await {
+            tracing::warn!(%error, chain = error.chain(), "samples.withdraw.failed");
+        }
         return Ok(None);
     }
-    let Some(token) = hub.backend.samples_token().await.map_err(crate::offline::explain)? else {
-        return Ok(None);
+    let token = match hub.backend.samples_token().await {
+        Ok(Some(token)) => token,
+        Ok(None) => return Ok(None),
+        // The hub is worth more than its samples.
+        Err(error) => {
+            tracing::warn!(%error, chain = error.chain(), "samples.start.failed");
+            return Ok(None);
+        }
     };
     // The listener's own address, not the public one: a proxy in front may not be up yet.
     let own = format!("http://{address}").parse()?;
