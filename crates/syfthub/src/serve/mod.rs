@@ -9,12 +9,13 @@ mod samples;
 mod setup_link;
 mod web_root;
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use syfthub_config::{Input, Loaded, Problems, Role, Settings};
+use syfthub_config::{Input, Loaded, LogFormat, Origin, Problems, Role, Settings};
 use syfthub_logging::Metrics;
 use syfthub_node::RunningNode;
 use syfthub_web::health::Readiness;
@@ -79,7 +80,13 @@ fn load(
     set("PORT", port.map(|port| port.to_string()));
     set("SYFTHUB_DATA_DIR", args.data.data_dir.as_ref().map(|dir| dir.display().to_string()));
     set("SYFTHUB_DEMO", args.no_demo.then(|| "false".to_owned()));
-    syfthub_config::load(Role::AllInOne, &input)
+    let mut loaded = syfthub_config::load(Role::AllInOne, &input)?;
+    let chosen = loaded.effective.iter().any(|one| one.name == "LOG_FORMAT" && one.origin != Origin::Default);
+    if !chosen && !loaded.settings.environment.is_production() && std::io::stdout().is_terminal() {
+        // Somebody is watching.
+        loaded.settings.log.format = LogFormat::Console;
+    }
+    Ok(loaded)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
