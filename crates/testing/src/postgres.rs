@@ -46,6 +46,20 @@ pub async fn shared() -> PostgresServer {
         .clone()
 }
 
+/// Waits until a statement on the database at `url` waits for the lock of another.
+pub async fn somebody_waits(url: &str) {
+    const SQL: &str = "SELECT COUNT(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let options: PgConnectOptions = url.parse().expect("not a PostgreSQL URL");
+    let mut connection = options.connect().await.expect("the test server does not answer");
+    let deadline = tokio::time::Instant::now() + wait::PATIENCE;
+    while sqlx::query_scalar::<_, i64>(SQL).fetch_one(&mut connection).await.expect("cannot ask") == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "no statement waited for a lock");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    connection.close().await.expect("cannot leave the test server");
+}
+
 /// A server of one's own, for tests that stop it or look at all its connections.
 pub async fn private() -> PostgresServer {
     let folder = tokio::task::spawn_blocking(new_cluster).await.expect("creating a cluster panicked");

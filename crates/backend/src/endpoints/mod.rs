@@ -35,6 +35,9 @@ use tokio::sync::Semaphore;
 use input::{AdminUpdate, Create, Update, effective_visibility};
 use listings::Listings;
 
+/// Most endpoints of one account. Listings and the search index hold all of them.
+const MAX_OWNED: i64 = 1_000;
+
 /// The rules of endpoints.
 #[derive(Debug)]
 pub struct Endpoints {
@@ -62,6 +65,11 @@ impl Endpoints {
     pub(crate) async fn create(&self, owner: &Principal, create: Create) -> Result<EndpointWithOwner> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
+        endpoints::lock(&mut tx).await?;
+        if endpoints::count_by_owner(&mut tx, owner.user_id).await? >= MAX_OWNED {
+            let text = format!("An account has at most {MAX_OWNED} endpoints; remove one first");
+            return Err(Error::new(ErrorCode::BadRequest, text));
+        }
         let contributors = contributors(&mut tx, &create.contributors, owner.user_id).await?;
         let slug = match create.slug.clone() {
             Some(slug) => slug,
@@ -154,6 +162,7 @@ impl Endpoints {
         update: Update,
     ) -> Result<EndpointWithOwner> {
         let mut tx = self.db.begin().await?;
+        endpoints::lock(&mut tx).await?;
         let before = editable(&mut tx, editor, id).await?;
         let change = self.change(&mut tx, &before, update).await?;
         let after = endpoints::update(&mut tx, id, &change, self.clock.now()).await?;
@@ -175,8 +184,8 @@ impl Endpoints {
         let connect = update
             .connect
             .map(|sent| Value::Array(connections::restore(sent, stored, before.owner_domain.as_deref())));
-        let mut tags_after: Vec<String> =
-            update.tags.unwrap_or_else(|| row.tags.iter().map(|tag| tag.as_str().to_owned()).collect());
+        let tags_before: Vec<String> = row.tags.iter().map(|tag| tag.as_str().to_owned()).collect();
+        let mut tags_after = update.tags.unwrap_or_else(|| tags_before.clone());
         let policies_after = update.policies.as_deref().unwrap_or(mapper::items(&row.policies));
         policies::add_prepaid_tag(&mut tags_after, policies_after);
         let archived = update.archived.unwrap_or(row.archived);
@@ -191,7 +200,7 @@ impl Endpoints {
             archived: update.archived,
             version: update.version,
             readme: update.readme,
-            tags: Some(tags(tags_after)),
+            tags: (tags_after != tags_before).then(|| tags(tags_after)),
             contributors,
             policies: update.policies.map(Value::Array),
             connect,

@@ -60,6 +60,12 @@ impl TestApp {
         Self::on(settings, clock, cache, folder).await
     }
 
+    /// Starts on a PostgreSQL database, where several changes go on at the same time.
+    pub(crate) async fn start_on_postgres() -> Self {
+        let url = syfthub_testing::postgres::shared().await.fresh_database().await;
+        Self::start_with(|settings| settings.database = syfthub_testing::postgres_settings(&url)).await
+    }
+
     async fn on(
         settings: Settings,
         clock: Arc<FixedClock>,

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use syfthub_domain::{Clock as _, UserId};
 
 use crate::actor::{Actor, TestApp};
+use crate::shorthand::new_endpoint;
 
 const PATH: &str = "/api/v1/endpoints";
 
@@ -214,4 +216,18 @@ async fn contributors_are_active_users_and_the_owner() {
     let made =
         publish(&user, json!({"name": "n", "type": "model", "contributors": [eve.id, 4711, eve.id]})).await;
     assert_eq!(made["contributors"], json!([eve.id, user.id]));
+}
+
+#[tokio::test]
+async fn an_account_has_at_most_a_thousand_endpoints() {
+    let (app, _anon, bob) = TestApp::start().await.with_user("bob").await;
+    let mut tx = app.db.begin().await.unwrap();
+    for number in 1..1000 {
+        let new = new_endpoint(UserId(bob.id), &format!("slug-{number}"));
+        syfthub_store::endpoints::insert(&mut tx, &new, app.clock.now()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    bob.publish("the-last", json!({})).await;
+    let refused = bob.post("/api/v1/endpoints", &json!({"name": "Too many", "type": "model"})).await;
+    assert!(refused.refused(400).as_str().unwrap().contains("at most 1000 endpoints"));
 }

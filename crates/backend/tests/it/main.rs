@@ -13,6 +13,7 @@ mod limits;
 mod listings;
 mod operator;
 mod owner_pages;
+mod races;
 mod replicas;
 mod reports;
 mod scope_table;

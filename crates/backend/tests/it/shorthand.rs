@@ -3,7 +3,9 @@
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use syfthub_domain::{EndpointType, Slug, UserId, Version, Visibility};
 use syfthub_rpc::{Caller, InternalKey, Peer};
+use syfthub_store::endpoints::NewEndpoint;
 
 use crate::actor::{Actor, Answer, PASSWORD, TestApp};
 
@@ -22,6 +24,25 @@ pub(crate) fn endpoint(slug: &str, more: Value) -> Value {
         body.extend(more);
     }
     body
+}
+
+/// A row for the store, of type `model`.
+pub(crate) fn new_endpoint(owner: UserId, slug: &str) -> NewEndpoint {
+    NewEndpoint {
+        user_id: owner,
+        name: slug.to_owned(),
+        slug: Slug::parse(slug).unwrap(),
+        description: String::new(),
+        kind: EndpointType::Model,
+        visibility: Visibility::Public,
+        archived: false,
+        version: Version::parse("1.0.0").unwrap(),
+        readme: String::new(),
+        tags: Vec::new(),
+        contributors: vec![owner],
+        policies: json!([]),
+        connect: json!([]),
+    }
 }
 
 /// One text of every item of a list.

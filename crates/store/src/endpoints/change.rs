@@ -64,6 +64,12 @@ pub struct EndpointChange {
     pub connect: Option<Value>,
 }
 
+/// Lets no other change to endpoints happen until this one ends. For a rule that reads before it decides: on
+/// PostgreSQL what it read may otherwise be old when it writes. To be called before anything is read or written.
+pub async fn lock(tx: &mut Tx) -> Result<()> {
+    search::lock(tx).await
+}
+
 /// Publishes an endpoint. Fails with a slug conflict ([`super::is_slug_conflict`]) when the owner has
 /// something under that name.
 pub async fn insert(tx: &mut Tx, new: &NewEndpoint, now: Timestamp) -> Result<EndpointWithOwner> {

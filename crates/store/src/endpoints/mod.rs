@@ -14,15 +14,17 @@ use syfthub_domain::{
 use crate::Error;
 use crate::column::row;
 
-pub use change::{EndpointChange, NewEndpoint, delete, delete_by_owner, insert, set_admin_flags, update};
+pub use change::{
+    EndpointChange, NewEndpoint, delete, delete_by_owner, insert, lock, set_admin_flags, update,
+};
 pub use health::{HealthReport, apply_health_report};
 pub use listing::{
     GroupedEndpoint, OwnerFilter, OwnerSummary, PublicFilter, Sort, count_owners, count_public, grouped,
     list_by_owner, list_guest_accessible, list_owners, list_public, list_public_by_owner, list_trending,
 };
 pub use resolve::{
-    Candidate, find_by_id, find_by_ids, find_by_owner_and_slug, resolve_many, search_candidates, slug_taken,
-    taken_slugs,
+    Candidate, count_by_owner, find_by_id, find_by_ids, find_by_owner_and_slug, resolve_many,
+    search_candidates, slug_taken, taken_slugs,
 };
 pub use stars::{is_starred, star, unstar};
 

@@ -85,6 +85,12 @@ pub async fn taken_slugs(from: impl Reads, owner: UserId) -> Result<Vec<String>>
     on!(from.source().conn().await?, c => sqlx::query_scalar::<_, String>(SQL).bind(owner.0).fetch_all(c))
 }
 
+/// How many names the owner has published.
+pub async fn count_by_owner(from: impl Reads, owner: UserId) -> Result<i64> {
+    const SQL: &str = "SELECT COUNT(*) FROM published_names WHERE owner_id = $1";
+    on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).bind(owner.0).fetch_one(c))
+}
+
 row! {
     /// An endpoint that may answer a search, with the texts that ranking weighs.
     #[derive(Debug, Clone, PartialEq, Eq)]

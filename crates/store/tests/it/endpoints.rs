@@ -4,7 +4,7 @@ use syfthub_store::endpoints::{self, EndpointChange, HealthReport, OwnerFilter};
 use syfthub_store::{Page, users};
 
 use crate::contract;
-use crate::fixture::{add_user, at, new_endpoint, publish, slugs};
+use crate::fixture::{add_user, at, new_endpoint, publish, slugs, somebody_waits};
 
 contract! {
     async fn an_endpoint_reads_back_as_it_was_published(db: Db) {
@@ -36,6 +36,7 @@ contract! {
         assert!(endpoints::slug_taken(&db, alice.id, "my-docs").await.unwrap());
         assert!(!endpoints::slug_taken(&db, alice.id, "other").await.unwrap());
         assert_eq!(endpoints::taken_slugs(&db, alice.id).await.unwrap(), ["my-docs"]);
+        assert_eq!(endpoints::count_by_owner(&db, alice.id).await.unwrap(), 1);
         let mut tx = db.begin().await.unwrap();
         let error = endpoints::insert(&mut tx, &new_endpoint(alice.id, "my-docs"), at(2)).await.unwrap_err();
         assert!(endpoints::is_slug_conflict(&error), "{error:?}");
@@ -72,6 +73,24 @@ contract! {
         assert!(after.endpoint.archived && !after.is_listed());
         let none = endpoints::update(&mut tx, EndpointId(999), &change, at(5)).await.unwrap();
         assert!(none.is_none());
+    }
+
+    async fn a_lock_keeps_other_changes_waiting(db: Db) {
+        let alice = add_user(&db, "alice").await;
+        let mut tx = db.begin().await.unwrap();
+        endpoints::lock(&mut tx).await.unwrap();
+        let other = tokio::task::JoinSet::from_iter([{
+            let db = db.clone();
+            async move {
+                let mut tx = db.begin().await.unwrap();
+                endpoints::lock(&mut tx).await.unwrap();
+                endpoints::taken_slugs(&mut tx, alice.id).await.unwrap()
+            }
+        }]);
+        somebody_waits(&db).await;
+        endpoints::insert(&mut tx, &new_endpoint(alice.id, "my-docs"), at(1)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(other.join_all().await, [["my-docs"]], "who waited sees what was written");
     }
 
     async fn all_endpoints_of_an_owner_can_go_at_once(db: Db) {
