@@ -14,9 +14,12 @@ WORKDIR /app
 
 # ---------------------------------------------------------------- development: rebuild on change
 FROM toolchain AS dev
-COPY scripts/watch-and-run.sh /usr/local/bin/watch-and-run
+COPY --chmod=0755 scripts/watch-and-run.sh /usr/local/bin/watch-and-run
 COPY rust-toolchain.toml clippy.toml ./
 COPY xtask xtask
+# The commands of the runbook work here too: `syfthub-backend config`, `.venv/bin/alembic upgrade head`.
+COPY --chmod=0755 scripts/alembic.sh /app/.venv/bin/alembic
+ENV PATH="/app/target/debug:${PATH}"
 CMD ["watch-and-run", "syfthub-backend"]
 
 # ---------------------------------------------------------------- build

@@ -11,8 +11,9 @@ stop() {
 }
 trap 'stop; exit 0' TERM INT
 fingerprint() {
-    find Cargo.toml crates proto migrations docs frontend -type f \
-        \( -name '*.rs' -o -name '*.toml' -o -name '*.proto' -o -name '*.sql' -o -name '*.md' -o -name '*.html' \) \
+    find Cargo.toml Cargo.lock crates proto migrations assets docs frontend -type f \
+        \( -name '*.rs' -o -name '*.toml' -o -name '*.proto' -o -name '*.sql' -o -name '*.md' -o -name '*.html' \
+        -o -name '*.js' -o -name '*.css' -o -name 'Cargo.lock' \) \
         -printf '%p %T@\n' 2>/dev/null | sort | cksum
 }
 while :; do

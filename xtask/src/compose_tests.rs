@@ -241,53 +241,100 @@ fn profiles_images_and_logging_are_those_of_the_guide() {
     assert_eq!(text(&service(&deploy, "redis")["image"]), "redis:7-alpine");
 }
 
+/// The text of one stage of the Dockerfile.
+fn stage(name: &str) -> String {
+    let dockerfile = file("Dockerfile");
+    let start = format!(" AS {name}\n");
+    let rest = dockerfile.split(&start).nth(1).unwrap_or_else(|| panic!("no stage {name}"));
+    rest.split("\nFROM ").next().unwrap().to_owned()
+}
+
 #[test]
 fn the_images_hold_what_the_runbook_uses() {
-    let dockerfile = file("Dockerfile");
-    for target in ["backend", "aggregator", "mcp", "frontend", "syfthub"] {
-        assert!(dockerfile.contains(&format!(" AS {target}\n")), "no target {target}");
+    for target in ["aggregator", "mcp", "frontend", "syfthub"] {
+        assert!(stage(target).contains("CMD "), "{target}");
     }
-    let runtime = dockerfile.split(" AS runtime\n").nth(1).unwrap().split("\nFROM ").next().unwrap();
+    let runtime = stage("runtime");
     assert!(runtime.contains("curl") && runtime.contains("USER 10001") && runtime.contains("WORKDIR /app"));
-    assert!(dockerfile.contains("/app/.venv/bin/alembic"));
-}
-
-#[test]
-fn the_settings_script_writes_everything_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("env");
-    let run = || {
-        let mut script = std::process::Command::new("sh");
-        script.current_dir(workspace::root()).arg("scripts/generate-env.sh").arg("--output").arg(&output);
-        workspace::read(script.args(["--domain", "hub.example.org"]))
-    };
-    run().unwrap();
-    let written = fs::read_to_string(&output).unwrap();
-    for name in ["SECRET_KEY", "DB_PASSWORD", "REDIS_PASSWORD", "RSA_PRIVATE_KEY_PEM", "RSA_PUBLIC_KEY_PEM"] {
-        let value = written.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).unwrap();
-        assert!(value.len() >= 32, "{name} is short");
-        assert!(!value.contains("$("), "{name} was not expanded");
+    assert!(stage("toolchain").contains("curl"), "the health checks of development need it");
+    for target in ["backend", "dev"] {
+        let shim = "COPY --chmod=0755 scripts/alembic.sh /app/.venv/bin/alembic";
+        assert!(stage(target).contains(shim), "{target} has no migration command");
     }
-    assert!(written.contains("DOMAIN=hub.example.org\n"));
-    assert!(written.contains("COMPOSE_FILE=docker-compose.deploy.yml\n"));
-    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&output).unwrap());
-    assert_eq!(mode & 0o777, 0o600);
-    run().unwrap_err();
-    assert_eq!(fs::read_to_string(&output).unwrap(), written);
+    for service in ["backend", "aggregator", "mcp"] {
+        let copied = format!("/out/syfthub-{service} /usr/local/bin/syfthub-{service}");
+        assert!(stage(service).contains(&copied), "{service}");
+    }
+    // In development the binaries are where cargo puts them.
+    assert!(stage("dev").contains("ENV PATH=\"/app/target/debug:${PATH}\""));
 }
 
 #[test]
-fn the_old_migration_command_leads_to_the_new_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let stand_in = folder.path().join("syfthub-backend");
-    fs::write(&stand_in, "#!/bin/sh\necho \"$@\"\n").unwrap();
-    fs::set_permissions(&stand_in, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let alembic = |arguments: &[&str]| {
-        let mut script = std::process::Command::new("sh");
-        script.arg(workspace::root().join("scripts/alembic.sh")).args(arguments);
-        workspace::read(script.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display())))
-    };
-    assert_eq!(alembic(&["upgrade", "head"]).unwrap(), "migrate\n");
-    assert!(alembic(&["current"]).unwrap().contains("schema_migrations"));
-    assert!(alembic(&["revision", "--autogenerate"]).unwrap_err().to_string().contains("make migration"));
+fn development_mounts_every_folder_that_the_crates_embed() {
+    let mut needed = embedded_folders();
+    for known in ["assets", "docs", "frontend", "migrations", "proto"] {
+        assert!(needed.contains(known), "the search for embedded files no longer finds {known}: {needed:?}");
+    }
+    needed.extend(["crates", "Cargo.toml", "Cargo.lock"].map(str::to_owned));
+    let (dev, watch) = (dev(), file("scripts/watch-and-run.sh"));
+    for name in ["backend", "aggregator", "mcp"] {
+        let mounts = texts(&service(&dev, name)["volumes"]);
+        for folder in &needed {
+            let mount = format!("./{folder}:/app/{folder}:cached");
+            assert!(mounts.contains(&mount), "{name} cannot be compiled without {folder}");
+            assert!(watch.contains(&format!(" {folder}")), "a change in {folder} goes unnoticed");
+        }
+    }
+}
+
+/// The names below the root that crates take files from when they are compiled.
+fn embedded_folders() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for path in workspace::tracked_files().unwrap() {
+        let rust = path.extension().is_some_and(|extension| extension == "rs");
+        if !rust || !path.starts_with("crates") || !workspace::root().join(&path).exists() {
+            continue;
+        }
+        let text = file(path.to_str().unwrap());
+        let package: std::path::PathBuf = path.iter().take(2).collect();
+        let beside = path.parent().unwrap();
+        let mut marks =
+            vec![("include_str!(", beside), ("include_bytes!(", beside), ("#[folder =", &*package)];
+        if path.ends_with("build.rs") {
+            marks.push(("", &*package));
+        }
+        for (mark, base) in marks {
+            let literals: Vec<&str> = if mark.is_empty() {
+                text.split('"').skip(1).step_by(2).collect()
+            } else {
+                let after = text.split(mark).skip(1);
+                after.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect()
+            };
+            found.extend(literals.into_iter().filter_map(|literal| outside(base, literal)));
+        }
+    }
+    found
+}
+
+/// The first component of a path that leads out of `crates/`.
+fn outside(base: &std::path::Path, literal: &str) -> Option<String> {
+    let mut parts: Vec<&str> = base.iter().filter_map(|part| part.to_str()).collect();
+    for part in literal.trim_start_matches('/').split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." | "" => {}
+            name => parts.push(name),
+        }
+    }
+    let first = parts.first().filter(|first| **first != "crates")?;
+    literal.contains("..").then(|| (*first).to_owned())
+}
+
+#[test]
+fn public_addresses_can_be_set() {
+    let deploy = deploy();
+    let environment = &service(&deploy, "mcp")["environment"];
+    for name in ["OAUTH_ISSUER", "API_BASE_URL"] {
+        assert_eq!(text(&environment[name]), format!("${{{name}:-}}"));
+    }
 }
