@@ -4,11 +4,13 @@
 set -eu
 directory=${1:-backup}
 file=${COMPOSE_FILE:-docker-compose.deploy.yml}
+umask 077
 mkdir -p "$directory"
 name="syfthub_$(date +%Y%m%d_%H%M%S).dump"
 part="$directory/.$name.part"
-trap 'rm -f "$part"' EXIT INT TERM
-umask 077
+trap 'rm -f "$part"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 docker compose -f "$file" exec -T db pg_dump -U syfthub -Fc syfthub >"$part"
 mv "$part" "$directory/$name"
 ls -t "$directory"/syfthub_*.dump | tail -n +8 | xargs -r rm

@@ -63,6 +63,11 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Its port on the loopback address.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Makes an empty database.
     pub(crate) fn create(&self, database: &str) -> Result<()> {
         self.query("postgres", &format!("CREATE DATABASE {database}")).map(|_| ())

@@ -15,6 +15,8 @@ mod nginx;
 mod process;
 mod provision;
 mod run;
+#[cfg(test)]
+mod scripts_tests;
 mod source;
 mod stack;
 mod test;
