@@ -138,7 +138,19 @@ fn compare(table: &[Route], server: &Directive) -> Vec<String> {
             Some(_) => {}
         }
     }
+    let is_there = |path: &str| locations.iter().any(|(l, _)| l.exact && l.pattern == path);
+    for path in bare_names(table).iter().filter(|path| !is_there(path)) {
+        faults.push(format!("no location for {path}, so nginx redirects it"));
+    }
+    let hides = |path: &str| locations.iter().any(|(l, _)| l.pattern == path && l.owner == "nobody");
+    for path in hidden_below(table).iter().filter(|path| !hides(path)) {
+        faults.push(format!("{path} is not hidden"));
+    }
     for (location, plain) in &locations {
+        let hidden = location.owner == "nobody" && hidden_below(table).contains(&location.pattern);
+        if location.exact && bare_names(table).contains(&location.pattern) || hidden {
+            continue;
+        }
         if OF_THE_EDGE.contains(&location.pattern.as_str()) {
             continue;
         }
@@ -158,6 +170,28 @@ fn compare(table: &[Route], server: &Directive) -> Vec<String> {
         }
     }
     faults
+}
+
+/// The names of prefixes without their slash, where the table has no row for them. nginx would redirect
+/// to the prefix; they are treated as a name that nobody can have.
+fn bare_names(table: &[Route]) -> Vec<String> {
+    let prefixes = table.iter().filter(|row| !row.exact && row.owner != "nobody");
+    let names = prefixes.filter_map(|row| row.pattern.strip_suffix('/'));
+    names
+        .filter(|name| !table.iter().any(|row| row.exact && row.pattern == *name))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What nobody answers, below each prefix that is cut off before a service sees the path.
+fn hidden_below(table: &[Route]) -> Vec<String> {
+    let prefixes = table.iter().filter_map(|row| row.seen.strip_prefix('-'));
+    let hidden = |prefix: &str| {
+        let names =
+            table.iter().filter(|row| row.owner == "nobody").map(|row| row.pattern.trim_end_matches('/'));
+        names.flat_map(|name| [format!("{prefix}{name}"), format!("{prefix}{name}/")]).collect::<Vec<_>>()
+    };
+    prefixes.flat_map(hidden).collect()
 }
 
 fn owner<'a>(table: &'a [Route], path: &str) -> Option<&'a str> {
@@ -206,6 +240,9 @@ mod tests {
     const GOOD: &str = "location ^~ /api/ { proxy_pass http://backend; } \
         location ^~ /mcp/ { rewrite ^/mcp/(.*) /$1 break; proxy_pass http://mcp; } \
         location = /q { proxy_pass http://aggregator/api/v1/q; } location = /metrics { return 404; } \
+        location = /api { proxy_pass http://backend; } \
+        location = /mcp { proxy_pass http://backend; } \
+        location = /mcp/metrics { return 404; } location ^~ /mcp/metrics/ { return 404; } \
         location / { try_files $uri /index.html; }";
 
     #[test]
@@ -232,6 +269,14 @@ mod tests {
         assert!(compare(&table(ROWS), &server(&elsewhere))[0].starts_with("/mcp/ is"));
         let extra = format!("{GOOD} location ^~ /admin/ {{ proxy_pass http://backend; }}");
         assert!(compare(&table(ROWS), &server(&extra))[0].starts_with("/admin/ goes to backend"));
+    }
+
+    #[test]
+    fn a_redirected_name_and_metrics_below_a_prefix_are_found() {
+        let redirected = GOOD.replace("location = /api { proxy_pass http://backend; }", "");
+        assert!(compare(&table(ROWS), &server(&redirected))[0].contains("nginx redirects it"));
+        let open = GOOD.replace("location = /mcp/metrics { return 404; }", "");
+        assert_eq!(compare(&table(ROWS), &server(&open)), ["/mcp/metrics is not hidden"]);
     }
 
     #[test]

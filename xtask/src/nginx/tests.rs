@@ -141,6 +141,19 @@ fn paths_reach_their_services_as_the_table_says() {
 }
 
 #[test]
+fn bare_names_are_no_redirects() {
+    let edge = Edge::start(Kind::Dev, true);
+    for path in ["/api", "/v1", "/aggregator", "/webhook", "/webhooks", "/.well-known"] {
+        for method in ["GET", "POST"] {
+            assert_eq!(edge.seen(method, path), ("backend".to_owned(), path.to_owned()), "{method} {path}");
+        }
+        let page = Request::new("GET", path).header("Accept", HTML).send(&edge.http).unwrap();
+        assert!(page.status == 200 && page.body.contains("<title>SyftHub</title>"), "{path}: {}", page.body);
+        assert_eq!(page.all("X-Frame-Options"), ["SAMEORIGIN"], "{path}");
+    }
+}
+
+#[test]
 fn the_callers_address_and_host_are_passed_on() {
     let edge = Edge::start(Kind::Dev, true);
     let answer =
@@ -157,8 +170,11 @@ fn the_callers_address_and_host_are_passed_on() {
 #[test]
 fn the_edge_answers_for_itself_in_the_shape_of_the_api() {
     let edge = Edge::start(Kind::Dev, false);
-    for path in ["/metrics", "/internal/x"] {
-        let answer = edge.get(path);
+    for path in ["/metrics", "/internal/x"]
+        .iter()
+        .flat_map(|p| ["", "/aggregator", "/mcp"].map(|at| format!("{at}{p}")))
+    {
+        let answer = edge.get(&path);
         assert_eq!(
             (answer.status, &answer.json().unwrap()["error"]["code"]),
             (404, &json!("not_found")),

@@ -35,9 +35,15 @@ pub(super) fn documents(stack: &mut Stack, _: Profile) -> Result<()> {
 }
 
 pub(super) fn hidden(stack: &mut Stack, _: Profile) -> Result<()> {
-    for path in ["/metrics", "/metrics/x", "/internal", "/internal/x"] {
-        let answer = get(stack, path)?.expect(404)?;
+    for path in ["/metrics", "/metrics/x", "/internal", "/internal/x"]
+        .iter()
+        .flat_map(|path| ["", "/aggregator", "/mcp"].map(|prefix| format!("{prefix}{path}")))
+    {
+        let answer = get(stack, &path)?.expect(404)?;
         ensure!(answer.json()?["error"]["code"] == "not_found", "{path}: {}", answer.body);
+    }
+    for path in ["/aggregator//metrics", "/mcp/%6detrics", "/aggregator/x/../metrics"] {
+        get(stack, path)?.expect(404)?;
     }
     let grpc = Request::new("POST", "/syfthub.identity.v1.Identity/FindUser")
         .header("Content-Type", "application/grpc")
