@@ -53,14 +53,23 @@ const OPEN: &str = "[cite:";
 /// Longest list of numbers that is taken for a marker, in bytes.
 const MAX_NUMBERS: usize = 200;
 
-/// Reads `[cite:1,2]` at the start of `text`: the numbers without blanks, and what follows.
+/// Reads `[cite:1,2]` at the start of `text`: the numbers without blanks, and what follows. Blanks may
+/// stand around the commas only: `1 2` is two numbers to a reader and must not become document 12.
 fn read_marker(text: &str) -> Option<(String, &str)> {
     let body = text.strip_prefix(OPEN)?;
     let length = body.bytes().take(MAX_NUMBERS + 1).position(|byte| byte == b']')?;
     let (numbers, after) = (&body[..length], &body[length + 1..]);
-    let is_list = numbers.bytes().all(|byte| byte.is_ascii_digit() || byte == b',' || byte == b' ');
-    let has_number = numbers.bytes().any(|byte| byte.is_ascii_digit());
-    (is_list && has_number).then(|| (numbers.replace(' ', ""), after))
+    let mut list = String::with_capacity(length);
+    for number in numbers.split(',').map(|part| part.trim_matches(' ')).filter(|part| !part.is_empty()) {
+        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        if !list.is_empty() {
+            list.push(',');
+        }
+        list.push_str(number);
+    }
+    (!list.is_empty()).then_some((list, after))
 }
 
 /// Follows the clean text and knows where the sentence in hand began.
@@ -136,10 +145,21 @@ mod tests {
 
     #[test]
     fn what_is_no_marker_stays() {
-        for text in ["plain", "[cite:]", "[cite:,]", "[cite:a]", "[cite:1", "[cite:[cite:x]", "[CITE:1]"] {
+        for text in [
+            "plain",
+            "[cite:]",
+            "[cite:,]",
+            "[cite:a]",
+            "[cite:1",
+            "[cite:[cite:x]",
+            "[CITE:1]",
+            "[cite:1 2]",
+            "[cite:3,1 2]",
+        ] {
             assert_eq!(annotate(text), Annotated { text: text.to_owned(), markers: vec![] });
         }
         assert_eq!(annotate("a [cite:1, 2]").text, "a [cite:1,2-0:2]");
+        assert_eq!(annotate("a [cite: 1 ,, 2, ]").text, "a [cite:1,2-0:2]");
         assert_eq!(annotate("[cite:x [cite:3]").markers, [[3]]);
     }
 
