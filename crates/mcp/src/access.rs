@@ -9,18 +9,25 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
-use syfthub_config::Secret;
+use syfthub_config::{Rule, Secret};
 use syfthub_domain::{Error, ErrorCode, Result};
 use syfthub_logging::correlation::{self, CorrelationId};
 use syfthub_proto::common::Principal;
 use syfthub_proto::identity::VerifyCredentialRequest;
 use syfthub_rpc::{Peer, status, stubs, with_deadline};
-use syfthub_web::Bearer;
+use syfthub_web::limits::RateLimiter;
+use syfthub_web::{ApiError, Bearer, ClientIp};
 
 const DEADLINE: Duration = Duration::from_secs(10);
+/// When to try again after the hub could not be asked.
+const RETRY_AFTER_SECONDS: u64 = 5;
 /// JSON-RPC's range for errors that an implementation defines.
 const UNAUTHORIZED: i32 = -32001;
 const UNAVAILABLE: i32 = -32002;
+const TOO_MANY: i32 = -32003;
+/// How many callers one address may stand for: assistants that run elsewhere share the addresses of their
+/// operator, so the limit per address is this many times that of one user.
+const USERS_PER_ADDRESS: u32 = 10;
 
 /// The caller of a tool, put on the request for the handlers.
 #[derive(Clone)]
@@ -30,20 +37,45 @@ pub(crate) struct Caller {
     pub(crate) correlation: Option<CorrelationId>,
 }
 
+/// Counts the requests of an address before its credential costs anything, and those of a user after.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) limiter: RateLimiter,
+    /// What one user may ask.
+    pub(crate) rule: Rule,
+}
+
+impl Limits {
+    async fn address(&self, client: ClientIp) -> Result<()> {
+        let max = self.rule.max.saturating_mul(USERS_PER_ADDRESS);
+        self.check("mcp", &client.limit_bucket(), Rule { max, ..self.rule }).await
+    }
+
+    async fn user(&self, id: i64) -> Result<()> {
+        self.check("mcp-user", &id.to_string(), self.rule).await
+    }
+
+    async fn check(&self, scope: &str, key: &str, rule: Rule) -> Result<()> {
+        self.limiter.check(scope, key, rule).await.map_err(ApiError::into_error)
+    }
+}
+
 /// Verifies credentials at the backend, every time: backend remembers what it verified and forgets it the
 /// moment a credential is revoked, which a second memory here could not.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     hub: Peer,
     accept_hub_tokens: bool,
+    limits: Limits,
 }
 
 impl Gate {
-    pub(crate) fn new(hub: Peer, accept_hub_tokens: bool) -> Self {
-        Self { hub, accept_hub_tokens }
+    pub(crate) fn new(hub: Peer, accept_hub_tokens: bool, limits: Limits) -> Self {
+        Self { hub, accept_hub_tokens, limits }
     }
 
-    async fn caller(&self, bearer: Bearer) -> Result<Caller> {
+    async fn caller(&self, client: ClientIp, bearer: Bearer) -> Result<Caller> {
+        self.limits.address(client).await?;
         if !self.accept_hub_tokens {
             return Err(Error::unauthenticated(
                 "This hub does not take hub tokens at its MCP endpoint; its operator can allow them \
@@ -56,6 +88,7 @@ impl Gate {
             ));
         };
         let principal = self.verify(&credential).await?;
+        self.limits.user(principal.user_id).await?;
         Ok(Caller { username: principal.username, credential, correlation: correlation::current() })
     }
 
@@ -71,11 +104,16 @@ impl Gate {
 }
 
 /// Layer: lets only known callers through to MCP.
-pub(crate) async fn layer(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn layer(
+    State(gate): State<Gate>,
+    client: ClientIp,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if request.method() == Method::OPTIONS {
         return next.run(request).await;
     }
-    match gate.caller(Bearer::from_headers(request.headers())).await {
+    match gate.caller(client, Bearer::from_headers(request.headers())).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -86,23 +124,24 @@ pub(crate) async fn layer(State(gate): State<Gate>, mut request: Request, next: 
 
 /// A refusal in JSON-RPC's shape, which is what MCP clients show.
 fn refusal(error: &Error) -> Response {
-    let refused = error.code == ErrorCode::Unauthenticated;
-    let (status, code) = if refused {
-        (StatusCode::UNAUTHORIZED, UNAUTHORIZED)
-    } else {
-        tracing::warn!(code = error.code.name(), chain = error.chain(), "mcp.verify.failed");
-        (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE)
-    };
     let cannot = "The hub cannot check your token right now; try again shortly";
-    let message = if refused { error.message.as_str() } else { cannot };
+    let (status, code, message) = match error.code {
+        ErrorCode::Unauthenticated => (StatusCode::UNAUTHORIZED, UNAUTHORIZED, error.message.as_str()),
+        ErrorCode::RateLimited => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY, error.message.as_str()),
+        _ => {
+            tracing::warn!(code = error.code.name(), chain = error.chain(), "mcp.verify.failed");
+            (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, cannot)
+        }
+    };
     let body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
     let mut answer = (status, Json(body)).into_response();
     let headers = answer.headers_mut();
-    if refused {
+    if error.code == ErrorCode::Unauthenticated {
         let challenge = HeaderValue::from_static("Bearer realm=\"SyftHub MCP\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     } else {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let seconds = error.retry_after.map_or(RETRY_AFTER_SECONDS, |after| after.as_secs().max(1));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     answer
 }

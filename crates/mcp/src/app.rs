@@ -11,13 +11,14 @@ use syfthub_config::Settings;
 use syfthub_domain::{Result, SharedClock};
 use syfthub_logging::Metrics;
 use syfthub_rpc::Peer;
+use syfthub_web::limits::RateLimiter;
 use syfthub_web::metrics_router;
 use syfthub_web::serve::{Shutdown, serve};
 use syfthub_web::stack::Stack;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{self, Gate};
+use crate::access::{self, Gate, Limits};
 use crate::health::{self, Health};
 use crate::server::{self, Handler};
 use crate::tools::Tools;
@@ -32,7 +33,7 @@ pub struct Deps {
     pub hub: Peer,
     /// The aggregator.
     pub chat: Peer,
-    /// Shared state; nothing is kept in it before the authorization server exists.
+    /// Counters of the rate limits.
     pub cache: Cache,
     /// The present.
     pub clock: SharedClock,
@@ -51,9 +52,11 @@ pub struct App {
 impl App {
     /// Builds the service; opens no port.
     pub fn build(settings: &Settings, deps: Deps) -> Result<Self> {
+        let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
+        let limits = Limits { limiter, rule: settings.rate_limits.chat };
         Ok(Self {
             settings: settings.clone(),
-            gate: Gate::new(deps.hub.clone(), settings.mcp.accept_hub_tokens),
+            gate: Gate::new(deps.hub.clone(), settings.mcp.accept_hub_tokens, limits),
             health: Health::new(deps.hub.clone(), deps.clock.clone()),
             tools: Tools::new(deps.hub, deps.chat, deps.clock),
             open_streams: CancellationToken::new(),

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode, header};
 use serde_json::json;
+use syfthub_config::Rule;
 
 use crate::client::{method, post, send, service, service_with};
 
@@ -60,6 +61,35 @@ async fn a_token_is_verified_on_every_request_so_that_a_revoked_one_ends_at_once
         assert_eq!(send(&service.router, post("/mcp", &list())).await.status, StatusCode::OK);
     }
     assert_eq!(service.seen.verified.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_user_who_asks_too_often_gets_429_in_the_shape_of_the_protocol() {
+    let service = service_with(|settings| settings.rate_limits.chat = Rule::per_seconds(2, 60));
+    for _ in 0..2 {
+        assert_eq!(send(&service.router, post("/mcp", &list())).await.status, StatusCode::OK);
+    }
+    let answer = send(&service.router, post("/mcp", &list())).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    let seconds: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    let answer = answer.json();
+    assert_eq!((&answer["jsonrpc"], &answer["error"]["code"]), (&json!("2.0"), &json!(-32003)));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("try again"));
+}
+
+#[tokio::test]
+async fn an_address_that_guesses_tokens_is_stopped_before_the_hub_is_asked() {
+    let service = service_with(|settings| settings.rate_limits.chat = Rule::per_seconds(1, 60));
+    let mut last = StatusCode::OK;
+    for guess in 0..12 {
+        let mut wrong = post("/mcp", &list());
+        let token = format!("Bearer syft_pat_{guess}").parse().unwrap();
+        wrong.headers_mut().insert(header::AUTHORIZATION, token);
+        last = send(&service.router, wrong).await.status;
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(service.seen.verified.load(Ordering::SeqCst), 10);
 }
 
 #[tokio::test]
