@@ -136,12 +136,13 @@ async fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The link is a secret for one person, so it goes to the error stream and never into the log files.
+/// The link is a secret for one person, so it goes to the error stream and never into the log files. Whoever
+/// missed it makes an administrator with `admin create`: a new link at each start would void the one before.
 async fn print_setup_link(settings: &Settings, app: &App) -> anyhow::Result<()> {
     if settings.environment == syfthub_config::Environment::Test {
         return Ok(());
     }
-    if let Some(link) = app.ensure_setup_link().await.map_err(|error| explain(&error))? {
+    if let Some(link) = app.ensure_setup_link(true).await.map_err(|error| explain(&error))? {
         writeln!(std::io::stderr(), "Create the first administrator (this link works once): {link}")?;
     }
     Ok(())

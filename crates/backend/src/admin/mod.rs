@@ -10,7 +10,7 @@ use syfthub_store::{Page, users};
 
 use crate::App;
 use crate::tokens::NewToken;
-use crate::users::{NewAccount, wire};
+use crate::users::{NewAccount, SAMPLES_EMAIL, new_email, wire};
 
 /// The account of the sample node. Nobody can register the name, and the account has no password.
 const SAMPLES: &str = "samples";
@@ -28,7 +28,7 @@ impl App {
     ) -> Result<wire::User> {
         let mut wrong = Vec::new();
         let username = checked("username", Username::parse_new(username), &mut wrong);
-        let email = checked("email", Email::parse(email), &mut wrong);
+        let email = checked("email", new_email(email), &mut wrong);
         let full_name = full_name.trim();
         if full_name.is_empty() || full_name.chars().count() > 100 {
             wrong.push(field("full_name", "value_error", "The full name has 1 to 100 characters"));
@@ -66,9 +66,10 @@ impl App {
         }
     }
 
-    /// The one-time link of a hub without an administrator, when this call made it.
-    pub async fn ensure_setup_link(&self) -> Result<Option<String>> {
-        self.state.setup.ensure_link().await
+    /// The one-time link of a hub without an administrator, when this call made it. `have_file` says whether
+    /// the caller still has what an earlier call gave; without it that link is void and a new one is made.
+    pub async fn ensure_setup_link(&self, have_file: bool) -> Result<Option<String>> {
+        self.state.setup.ensure_link(have_file).await
     }
 
     /// A fresh one-time link; the one before stops working. `None` once there is an administrator.
@@ -102,7 +103,7 @@ impl App {
     async fn create_samples_user(&self) -> Result<UserRow> {
         let new = NewUser {
             username: Username::from_trusted(SAMPLES.to_owned()),
-            email: Email::from_trusted("samples@localhost".to_owned()),
+            email: Email::from_trusted(SAMPLES_EMAIL.to_owned()),
             full_name: "Samples of this hub".to_owned(),
             role: Role::User,
             password_hash: None,

@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde_json::Value;
 use syfthub_config::Secret;
-use syfthub_domain::{Email, Result, Username};
+use syfthub_domain::{Result, Username};
 use syfthub_web::{ApiResult, ClientIp, Fields, FormBody, JsonBody};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,7 +18,7 @@ use crate::access::{Credential, User};
 use crate::identity_provider::IdentityProvider;
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
-use crate::users::{NewAccount, Users};
+use crate::users::{NewAccount, Users, new_email};
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -65,7 +65,7 @@ async fn register(
 pub(crate) fn read_account(users: &Users, body: Value) -> Result<NewAccount> {
     let mut fields = Fields::body(body)?;
     let username = fields.string("username").name(Username::parse_new).required();
-    let email = fields.string("email").name(Email::parse).required();
+    let email = fields.string("email").name(new_email).required();
     let full_name = fields.string("full_name").trimmed().length(1, 100).required();
     let password = fields.string("password").rule(|text| users.check_password(text)).required();
     let valid = fields.finish()?;

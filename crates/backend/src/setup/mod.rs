@@ -11,7 +11,7 @@ use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
 use syfthub_domain::{Error, ErrorCode, Result, Role, SharedClock};
 use syfthub_store::users::{UNIQUE_EMAIL, UNIQUE_USERNAME, UserRow};
-use syfthub_store::{Db, settings, users};
+use syfthub_store::{Db, Tx, settings, users};
 
 use crate::users::{NewAccount, Users, created, email_taken, row};
 
@@ -34,8 +34,12 @@ impl Setup {
     }
 
     /// Makes the one-time link of a hub without an administrator. `None` when there is one, or when an
-    /// earlier start made the link: only its hash is kept, so it cannot be shown again.
-    pub async fn ensure_link(&self) -> Result<Option<String>> {
+    /// earlier start made the link and the caller has it: only its hash is kept, so it cannot be shown again.
+    /// A caller who does not have it (the process ended before it wrote it down) gets a new one.
+    pub async fn ensure_link(&self, is_had: bool) -> Result<Option<String>> {
+        if !is_had {
+            return self.renew_link().await;
+        }
         if self.users.has_admin().await? {
             return Ok(None);
         }
@@ -46,7 +50,7 @@ impl Setup {
         Ok(stored.then(|| self.link(&token)))
     }
 
-    /// Makes a new link and voids the one before; for an operator who lost it.
+    /// Makes a new link and voids the one before; for whoever lost it.
     pub async fn renew_link(&self) -> Result<Option<String>> {
         if self.users.has_admin().await? {
             return Ok(None);
@@ -62,13 +66,16 @@ impl Setup {
         format!("{}/api/v1/setup?token={token}", self.origin)
     }
 
+    /// 410 once an administrator exists, whatever else is wrong with a request.
+    pub(crate) async fn refuse_when_done(&self) -> Result<()> {
+        if self.users.has_admin().await? { Err(gone()) } else { Ok(()) }
+    }
+
     /// Whether a link is good: 410 once an administrator exists, 403 for a wrong token.
     pub(crate) async fn check(&self, token: &str) -> Result<()> {
         // The link is read first: whoever finds it taken by a post at the same moment also finds its admin.
         let stored = settings::get(&self.db, KEY).await?;
-        if self.users.has_admin().await? {
-            return Err(gone());
-        }
+        self.refuse_when_done().await?;
         // Comparing hashes tells an attacker nothing about the token, whatever the time it takes.
         if stored.is_some_and(|stored| stored == hash(token)) {
             return Ok(());
@@ -82,7 +89,7 @@ impl Setup {
         let password = self.users.hash(&account.password).await?;
         let mut tx = self.db.begin().await?;
         // The link is taken first: of two posts at once, one finds it gone.
-        if !settings::delete(&mut tx, KEY).await? || users::any_admin(&mut tx).await? {
+        if !void_link(&mut tx).await? || users::any_admin(&mut tx).await? {
             return Err(gone());
         }
         let new = row(&account, &account.username, &password, Role::Admin);
@@ -91,6 +98,11 @@ impl Setup {
         created(&user);
         Ok(user)
     }
+}
+
+/// Voids the link in the change that makes an administrator. Whether there was one.
+pub(crate) async fn void_link(tx: &mut Tx) -> Result<bool> {
+    Ok(settings::delete(tx, KEY).await?)
 }
 
 fn taken(error: syfthub_store::Error) -> Error {

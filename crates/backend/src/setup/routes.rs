@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 use syfthub_domain::{Error, Result};
-use syfthub_web::{ApiError, ApiResult, ClientIp, Fields, FormBody, JsonBody, QueryFields};
+use syfthub_web::{ApiResult, ClientIp, Fields, FormBody, JsonBody, QueryFields};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -56,17 +56,26 @@ async fn show(
     QueryFields(query): QueryFields,
 ) -> ApiResult<Response> {
     limits.check(Scope::Auth, ip).await?;
-    let checked = match token(query) {
-        Ok(token) => setup.check(&token).await,
-        Err(error) => Err(error),
-    };
-    match checked {
-        Ok(()) => Ok(page::form(StatusCode::OK, &Typed::default(), None)),
-        Err(error) if wants_html(&headers) && error.code.http_status() < 500 => {
-            Ok(page::refused(status(&error), &error.message))
-        }
-        Err(error) => Err(error.into()),
+    match good_token(&setup, query).await {
+        Ok(_) => Ok(page::form(StatusCode::OK, &Typed::default(), None)),
+        Err(error) => refused(wants_html(&headers), error),
     }
+}
+
+/// The token of a link that is good. A link of a hub that is set up is answered with that, whatever else is
+/// wrong with the request.
+async fn good_token(setup: &Setup, query: Fields) -> Result<String> {
+    setup.refuse_when_done().await?;
+    let token = token(query)?;
+    setup.check(&token).await?;
+    Ok(token)
+}
+
+fn refused(by_page: bool, error: Error) -> ApiResult<Response> {
+    if by_page && error.code.http_status() < 500 {
+        return Ok(page::refused(status(&error), &error.message));
+    }
+    Err(error.into())
 }
 
 /// Create the first administrator, from a form or as JSON
@@ -80,9 +89,12 @@ async fn create(
     request: Request,
 ) -> ApiResult<Response> {
     state.limits.check(Scope::Auth, ip).await?;
-    let token = token(query)?;
-    let form = is_form(request.headers());
-    if !form {
+    let by_form = is_form(request.headers());
+    let token = match good_token(&state.setup, query).await {
+        Ok(token) => token,
+        Err(error) => return refused(by_form, error),
+    };
+    if !by_form {
         let JsonBody(body) = JsonBody::from_request(request, &()).await?;
         return create_from_json(&state.setup, &state.users, &state.sessions, &token, body).await;
     }
@@ -96,8 +108,7 @@ async fn create(
         Ok(user) => Ok(page::done(user.username.as_str())),
         Err(error) => match error.code.http_status() {
             409 | 422 => Ok(page::form(status(&error), &typed, Some(&error))),
-            403 | 410 => Ok(page::refused(status(&error), &error.message)),
-            _ => Err(ApiError::from(error)),
+            _ => refused(true, error),
         },
     }
 }
@@ -109,8 +120,6 @@ async fn create_from_json(
     token: &str,
     body: Value,
 ) -> ApiResult<Response> {
-    // The link is checked before the fields, so that a used one is not answered with field errors.
-    setup.check(token).await?;
     let user = setup.create_admin(token, read_account(users, body)?).await?;
     let pair = sessions.start(&user, false).await?;
     Ok((StatusCode::CREATED, Json(Auth::new(&user, &pair))).into_response())

@@ -9,14 +9,17 @@ use rand::RngExt as _;
 use syfthub_auth::passwords::{MAX_LENGTH, Passwords};
 use syfthub_config::Secret;
 use syfthub_domain::{
-    AuthProvider, Email, Error, ErrorCode, Result, Role, SharedClock, UserId, Username, derive_username,
-    is_reserved_owner,
+    AuthProvider, Email, Error, ErrorCode, InvalidName, Result, Role, SharedClock, UserId, Username,
+    derive_username, is_reserved_owner,
 };
 use syfthub_store::users::{NewUser, ProfileChange, UNIQUE_EMAIL, UNIQUE_USERNAME, UserRow};
 use syfthub_store::{Db, users};
 
 use crate::access::Access;
+use crate::setup::void_link;
 
+/// The address of the hub's own sample account.
+pub(crate) const SAMPLES_EMAIL: &str = "samples@localhost";
 /// Tries with three digits before four are used.
 const SHORT_SUFFIXES: usize = 10;
 /// Tries in all. With four random digits the last of them fails only if thousands of names are taken.
@@ -121,6 +124,7 @@ impl Users {
         let user = self.find(username).await?;
         let change = ProfileChange { role: Some(Role::Admin), ..ProfileChange::default() };
         let mut tx = self.db.begin().await?;
+        void_link(&mut tx).await?;
         let changed = users::update_profile(&mut tx, user.id, &change, self.clock.now()).await?;
         tx.commit().await?;
         self.access.forget_user(user.id).await;
@@ -162,7 +166,7 @@ impl Users {
     /// Whether somebody could register this mail address, and the form in which it would be stored.
     pub(crate) async fn is_email_free(&self, text: &str) -> Result<(bool, String)> {
         let lower = text.trim().to_lowercase();
-        let Ok(email) = Email::parse(&lower) else { return Ok((false, lower)) };
+        let Ok(email) = new_email(&lower) else { return Ok((false, lower)) };
         Ok((users::find_by_email(&self.db, email.as_str()).await?.is_none(), lower))
     }
 
@@ -175,11 +179,25 @@ impl Users {
     ) -> std::result::Result<UserRow, Failure> {
         // A failed insert ends the change on PostgreSQL, so every try has one of its own.
         let mut tx = self.db.begin().await?;
+        if role == Role::Admin {
+            void_link(&mut tx).await.map_err(Failure::Other)?;
+        }
         let row = row(account, name, hash, role);
         let user = users::insert(&mut tx, &row, self.clock.now()).await?;
         tx.commit().await?;
         Ok(user)
     }
+}
+
+/// The mail address of a new account. That of the hub's own account is nobody's to take: with it taken, the
+/// samples could not start.
+pub(crate) fn new_email(text: &str) -> std::result::Result<Email, InvalidName> {
+    let email = Email::parse(text)?;
+    if email.as_str() == SAMPLES_EMAIL {
+        let message = "Value error, this address belongs to the hub itself; use your own".to_owned();
+        return Err(InvalidName { kind: "value_error", message });
+    }
+    Ok(email)
 }
 
 /// The row of an account that has a password and whose address needs no proof.

@@ -84,6 +84,17 @@ async fn every_wrong_field_is_named_and_no_password_is_echoed() {
 }
 
 #[tokio::test]
+async fn the_address_of_the_hubs_own_account_cannot_be_taken() {
+    let app = TestApp::start().await;
+    let body =
+        json!({"username": "eve", "email": "Samples@LocalHost", "full_name": "Eve", "password": PASSWORD});
+    assert_eq!(app.anon().post("/api/v1/auth/register", &body).await.refused_fields(), ["email"]);
+    let free = app.anon().get("/api/v1/users/check-email/samples@localhost").await.expect(StatusCode::OK);
+    assert_eq!(free["available"], false);
+    app.app.samples_token().await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn login_takes_name_or_address_in_any_case_as_a_form_only() {
     let (_app, anon, _) = TestApp::start().await.with_user("bob").await;
     for name in ["bob", "BOB", "bob@example.com", "Bob@Example.COM"] {

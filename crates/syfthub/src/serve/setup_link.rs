@@ -18,9 +18,7 @@ const FILE: &str = "setup-url";
 /// missing, because only the hash of its token is kept; once there is one the file goes.
 pub(super) async fn ensure(settings: &Settings, backend: &Backend) -> anyhow::Result<Option<String>> {
     let path = settings.data_dir.join(FILE);
-    let made =
-        if path.exists() { backend.ensure_setup_link().await } else { backend.renew_setup_link().await };
-    if let Some(link) = made.map_err(explain)? {
+    if let Some(link) = backend.ensure_setup_link(path.exists()).await.map_err(explain)? {
         write(&path, &link).with_context(|| format!("cannot write {}", path.display()))?;
         return Ok(Some(link));
     }
