@@ -25,11 +25,20 @@ pub(super) async fn answer(index: &Index, question: SourceQuestion) -> Result<En
     Ok(Envelope::new(None, Some(References { documents })))
 }
 
+/// The title of the document and the heading of the passage, so that two passages of a document can be told
+/// apart where they are cited.
+fn full_title(found: &Found) -> String {
+    if found.heading.is_empty() || found.heading == found.title {
+        return found.title.clone();
+    }
+    format!("{}: {}", found.title, found.heading)
+}
+
 fn reference(found: Found, with_metadata: bool) -> Reference {
     let document_id = format!("{}#L{}-L{}", found.path, found.line_start, found.line_end);
     let mut metadata = Map::new();
     if with_metadata {
-        metadata.insert("title".to_owned(), Value::String(found.title));
+        metadata.insert("title".to_owned(), Value::String(full_title(&found)));
         metadata.insert("path".to_owned(), Value::String(found.path));
         if !found.heading.is_empty() {
             metadata.insert("heading".to_owned(), Value::String(found.heading));
@@ -40,4 +49,25 @@ fn reference(found: Found, with_metadata: bool) -> Reference {
     // Three digits: more would pretend a precision that is not there.
     let similarity_score = (found.score * 1000.0).round() / 1000.0;
     Reference { document_id, content: found.content, metadata, similarity_score }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passages_of_a_document_can_be_told_apart_by_their_titles() {
+        let found = |heading: &str| Found {
+            path: "runbook.md".to_owned(),
+            title: "Runbook".to_owned(),
+            heading: heading.to_owned(),
+            line_start: 1,
+            line_end: 2,
+            content: String::new(),
+            score: 1.0,
+        };
+        assert_eq!(full_title(&found("")), "Runbook");
+        assert_eq!(full_title(&found("Runbook")), "Runbook");
+        assert_eq!(full_title(&found("Restoring a backup")), "Runbook: Restoring a backup");
+    }
 }
