@@ -210,24 +210,31 @@ row! {
 /// At most this many endpoints come out of [`grouped`].
 const MAX_GROUPED: i64 = 5_000;
 
+/// Bytes of text that come out of [`grouped`] at most, whatever owners write into their endpoints.
+pub const MAX_GROUPED_BYTES: i64 = 16 * 1024 * 1024;
+
 /// The first `max_per_owner` listed endpoints of each owner, owners with most endpoints first, then by name;
-/// rows of one owner follow each other, last changed first.
+/// rows of one owner follow each other, last changed first. What is long is left out first when all together is
+/// more than [`MAX_GROUPED_BYTES`], so that a few owners of huge texts do not crowd out all others.
 pub async fn grouped(from: impl Reads, max_per_owner: u32) -> Result<Vec<GroupedEndpoint>> {
     const SQL: &str = concat!(
         "WITH ranked AS (SELECT e.id, \
          ROW_NUMBER() OVER (PARTITION BY e.user_id ORDER BY e.updated_at DESC, e.id DESC) AS place, \
-         COUNT(*) OVER (PARTITION BY e.user_id) AS owner_total",
+         COUNT(*) OVER (PARTITION BY e.user_id) AS owner_total, \
+         octet_length(e.readme) + octet_length(e.policies) + octet_length(e.connect) + 1000 AS size",
         tables!(),
         "WHERE",
         listed!(),
-        ") SELECT ranked.owner_total, ",
+        "), shown AS (SELECT id, owner_total, SUM(size) OVER (ORDER BY size, id) AS together \
+         FROM ranked WHERE place <= $1) \
+         SELECT shown.owner_total, ",
         columns!(),
         tables!(),
-        "JOIN ranked ON ranked.id = e.id WHERE ranked.place <= $1 \
-         ORDER BY ranked.owner_total DESC, u.username, e.updated_at DESC, e.id DESC LIMIT $2"
+        "JOIN shown ON shown.id = e.id WHERE shown.together <= $3 \
+         ORDER BY shown.owner_total DESC, u.username, e.updated_at DESC, e.id DESC LIMIT $2"
     );
     on!(from.source().conn().await?, c => sqlx::query_as::<_, GroupedEndpoint>(SQL)
-        .bind(i64::from(max_per_owner)).bind(MAX_GROUPED).fetch_all(c))
+        .bind(i64::from(max_per_owner)).bind(MAX_GROUPED).bind(MAX_GROUPED_BYTES).fetch_all(c))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub use change::{
 };
 pub use health::{HealthReport, apply_health_report};
 pub use listing::{
-    GroupedEndpoint, OwnerFilter, OwnerSummary, PublicFilter, Sort, count_owners, count_public, grouped,
+    GroupedEndpoint, MAX_GROUPED_BYTES, OwnerFilter, OwnerSummary, PublicFilter, Sort, count_owners, count_public, grouped,
     list_by_owner, list_guest_accessible, list_owners, list_public, list_public_by_owner, list_trending,
 };
 pub use resolve::{

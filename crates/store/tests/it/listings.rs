@@ -164,4 +164,20 @@ contract! {
         ];
         assert_eq!(rows, expected.map(|(path, total)| (path.to_owned(), total)));
     }
+
+    async fn the_grouped_listing_has_a_size_and_leaves_out_what_is_long(db: Db) {
+        let (alice, bob) = (add_user(&db, "alice").await, add_user(&db, "bob").await);
+        let megabyte = json!([{"type": "p", "config": {"text": "x".repeat(1024 * 1024)}}]);
+        for number in 0..17 {
+            let mut new = new_endpoint(alice.id, &format!("huge-{number}"));
+            new.policies = megabyte.clone();
+            publish(&db, &new, number).await;
+        }
+        publish(&db, &new_endpoint(bob.id, "small"), 1).await;
+        let rows = endpoints::grouped(&db, 50).await.unwrap();
+        let bytes: usize = rows.iter().map(|row| row.item.endpoint.policies.to_string().len()).sum();
+        assert!(i64::try_from(bytes).unwrap() <= endpoints::MAX_GROUPED_BYTES, "{bytes}");
+        assert_eq!(rows.iter().filter(|row| row.owner_total == 17).count(), 15, "the count is that of all");
+        assert_eq!(rows.last().unwrap().item.path(), "bob/small");
+    }
 }
