@@ -12,6 +12,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+/// The first microsecond of the year 1.
+const FIRST: i64 = -62_135_596_800_000_000;
+/// The last microsecond of the year 9999.
+const LAST: i64 = 253_402_300_799_999_999;
+
 impl Timestamp {
     /// From microseconds since the Unix epoch.
     pub const fn from_micros(micros: i64) -> Self {
@@ -60,8 +65,13 @@ impl Timestamp {
         self.to_chrono().format("%Y-%m-%d %H:%M:%S%.6f").to_string()
     }
 
-    /// Reads RFC 3339, or the same without a zone or with a blank for the `T`; no zone means UTC.
+    /// Reads RFC 3339, or the same without a zone or with a blank for the `T`; no zone means UTC. Only the years
+    /// 1 to 9999 in UTC: a database and other programs do not read back what is written of others.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::read(text).filter(|moment| (FIRST..=LAST).contains(&moment.0))
+    }
+
+    fn read(text: &str) -> Option<Self> {
         if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
             return Some(Self(moment.timestamp_micros()));
         }
@@ -156,6 +166,25 @@ mod tests {
             proptest::prop_assert_eq!(Timestamp::parse(&moment.to_rfc3339()), Some(moment));
             proptest::prop_assert_eq!(Timestamp::parse(&moment.to_sql_text()), Some(moment));
         }
+    }
+
+    #[test]
+    fn years_that_nobody_can_write_are_refused() {
+        for good in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "9999-12-31 23:59:59"] {
+            assert!(Timestamp::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "0000-12-31T23:59:59Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "+10000-01-01T00:00:00",
+            "-0001-01-01 00:00:00",
+            "262142-01-01 00:00:00",
+        ] {
+            assert_eq!(Timestamp::parse(bad), None, "{bad}");
+        }
+        assert_eq!(Timestamp(FIRST).to_rfc3339(), "0001-01-01T00:00:00.000000Z");
+        assert_eq!(Timestamp(LAST).to_rfc3339(), "9999-12-31T23:59:59.999999Z");
     }
 
     #[test]
