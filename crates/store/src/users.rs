@@ -257,9 +257,11 @@ pub async fn bump_token_epoch(tx: &mut Tx, id: UserId) -> Result<Option<i64>> {
     on!(tx.held(), c => sqlx::query_scalar::<_, i64>(SQL).bind(id.0).fetch_optional(c))
 }
 
-/// Sets where the owner's endpoints are served; `None` clears it.
+/// Sets where the owner's endpoints are served; `None` clears it. Gives whether that was another place before;
+/// if not, nothing is written.
 pub async fn set_domain(tx: &mut Tx, id: UserId, domain: Option<&str>, now: Timestamp) -> Result<bool> {
-    const SQL: &str = "UPDATE users SET domain = $2, updated_at = $3 WHERE id = $1";
+    const SQL: &str =
+        "UPDATE users SET domain = $2, updated_at = $3 WHERE id = $1 AND domain IS DISTINCT FROM $2";
     affected!(tx.held(), sqlx::query(SQL).bind(id.0).bind(domain).bind(SqlTime(now))).map(|rows| rows > 0)
 }
 

@@ -35,11 +35,13 @@ impl Endpoints {
         let before = endpoints::resolve_many(&self.db, &paths).await?;
         let mut tx = self.db.begin().await?;
         let updated = endpoints::apply_health_report(&mut tx, owner.user_id, &rows, ttl).await?;
-        if let Some(domain) = &report.domain {
-            users::set_domain(&mut tx, owner.user_id, Some(domain), now).await?;
-        }
+        let moved = match &report.domain {
+            Some(domain) => users::set_domain(&mut tx, owner.user_id, Some(domain), now).await?,
+            None => false,
+        };
         tx.commit().await?;
-        if log_flips(&before, &rows) || moved(&before, report.domain.as_deref()) {
+        // Endpoints that the report does not name are served at the new place too.
+        if log_flips(&before, &rows) || moved {
             self.listings.changed().await;
         }
         let known = |row: &&Row| before.iter().any(|item| item.endpoint.slug == row.slug);
@@ -64,11 +66,6 @@ fn log_flips(before: &[EndpointWithOwner], rows: &[Row]) -> bool {
         }
     }
     flipped
-}
-
-/// Whether the owner's endpoints are served elsewhere now.
-fn moved(before: &[EndpointWithOwner], domain: Option<&str>) -> bool {
-    domain.is_some() && before.iter().any(|item| item.owner_domain.as_deref() != domain)
 }
 
 fn seconds(time: std::time::Duration) -> i64 {

@@ -254,12 +254,12 @@ pub(crate) struct ReportItem {
     pub checked_at: Timestamp,
 }
 
-/// Reads a health report.
-pub(crate) fn health_report(body: Value) -> Result<HealthReport> {
+/// Reads a health report of `owner`.
+pub(crate) fn health_report(body: Value, owner: &str) -> Result<HealthReport> {
     let mut fields = Fields::body(body)?;
     let items = fields.each("endpoints", report_item).items(1, 300).required();
     let ttl_seconds = fields.int("ttl_seconds").range(1, 3600).optional();
-    let domain = fields.string("url").length(1, 500).parse(domain_of).optional();
+    let domain = fields.string("url").length(1, 500).parse(|url| domain_of(url, owner)).optional();
     let valid = fields.finish()?;
     let endpoints = items.take(&valid).into_iter().flatten().collect();
     Ok(HealthReport { endpoints, ttl_seconds, domain })
@@ -279,15 +279,15 @@ fn report_item(item: &mut Fields) -> Option<ReportItem> {
     })
 }
 
-/// The owner's domain that an address stands for: scheme, host and port, or a tunnel's name.
-pub(crate) fn domain_of(url: &str) -> std::result::Result<String, String> {
+/// The owner's domain that an address stands for: scheme, host and port, or a tunnel's name. A tunnel has the
+/// name of its user, so that nobody receives what is meant for another.
+fn domain_of(url: &str, owner: &str) -> std::result::Result<String, String> {
     let url = url.trim();
     if let Some(name) = url.strip_prefix(TUNNEL) {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if (1..=50).contains(&name.len()) && name.chars().all(allowed) {
-            return Ok(url.to_owned());
+        if name.eq_ignore_ascii_case(owner) {
+            return Ok(format!("{TUNNEL}{owner}"));
         }
-        return Err("a tunnel name has 1 to 50 letters, digits, hyphens and underscores".to_owned());
+        return Err(format!("a tunnel has the name of its user, so yours is {TUNNEL}{owner}"));
     }
     let parsed = url::Url::parse(url).map_err(|why| format!("not a valid URL: {why}"))?;
     if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none_or(str::is_empty) {
@@ -363,10 +363,11 @@ mod tests {
 
     #[test]
     fn an_address_becomes_a_domain_without_its_path() {
+        let domain_of = |url| domain_of(url, "bob");
         assert_eq!(domain_of("http://127.0.0.1:8010/x?y").unwrap(), "http://127.0.0.1:8010");
         assert_eq!(domain_of("https://h.example:443/").unwrap(), "https://h.example");
-        assert_eq!(domain_of("tunneling:bob").unwrap(), "tunneling:bob");
-        for bad in ["h.example", "ftp://h", "tunneling:", "tunneling:a b", "http://u:p@h"] {
+        assert_eq!(domain_of("tunneling:Bob").unwrap(), "tunneling:bob");
+        for bad in ["h.example", "ftp://h", "tunneling:", "tunneling:eve", "http://u:p@h"] {
             assert!(domain_of(bad).is_err(), "{bad}");
         }
     }

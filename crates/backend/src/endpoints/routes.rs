@@ -102,7 +102,8 @@ async fn report_health(
     User(caller): User,
     JsonBody(body): JsonBody,
 ) -> ApiResult<Json<Reported>> {
-    Ok(Json(endpoints.report_health(&caller, input::health_report(body)?).await?))
+    let report = input::health_report(body, caller.username.as_str())?;
+    Ok(Json(endpoints.report_health(&caller, report).await?))
 }
 
 /// One endpoint that the caller may see

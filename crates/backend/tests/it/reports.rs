@@ -79,3 +79,33 @@ async fn bad_reports_name_every_field() {
         ["endpoints"]
     );
 }
+
+#[tokio::test]
+async fn a_tunnel_has_the_name_of_its_user() {
+    let (app, _anon, bob) = TestApp::start().await.with_user("bob").await;
+    app.user("eve").await;
+    let answer = bob.post("/api/v1/endpoints/health", &report("tunneling:eve", &["notes"])).await;
+    assert_eq!(answer.refused_fields(), ["url"]);
+    bob.post("/api/v1/endpoints/health", &report("tunneling:bob", &["notes"])).await.expect(StatusCode::OK);
+    assert_eq!(bob.get("/api/v1/auth/me").await.expect(StatusCode::OK)["domain"], "tunneling:bob");
+}
+
+#[tokio::test]
+async fn a_move_is_shown_whichever_endpoints_the_report_names() {
+    let (app, anon, bob) = TestApp::start().await.with_user("bob").await;
+    bob.publish("notes", json!({"connect": [{"type": "http", "config": {"url": "/a"}}]})).await;
+    let listed =
+        async || anon.get("/api/v1/endpoints/public").await.json()[0]["connect"][0]["config"]["url"].clone();
+    assert_eq!(listed().await, "/a");
+    bob.post("/api/v1/endpoints/health", &report("http://h.example", &["unknown"]))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(listed().await, "http://h.example/a");
+    let changed = async || bob.get("/api/v1/auth/me").await.json()["updated_at"].clone();
+    let before = changed().await;
+    app.clock.advance(std::time::Duration::from_secs(5));
+    bob.post("/api/v1/endpoints/health", &report("http://h.example", &["notes"]))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(changed().await, before, "a report from the same place changes no account");
+}

@@ -92,12 +92,17 @@ contract! {
         let seen = users::find_by_id(&mut tx, user.id).await.unwrap().unwrap();
         assert_eq!((seen.last_login_at, seen.token_epoch, seen.updated_at), (Some(at(5)), 1, at(0)));
         assert!(users::set_domain(&mut tx, user.id, Some("https://a.example"), at(6)).await.unwrap());
+        assert!(!users::set_domain(&mut tx, user.id, Some("https://a.example"), at(9)).await.unwrap());
         assert!(users::set_password(&mut tx, user.id, &Secret::new("new"), at(7)).await.unwrap());
         tx.commit().await.unwrap();
         let seen = users::find_by_id(&db, user.id).await.unwrap().unwrap();
         assert_eq!(seen.domain.as_deref(), Some("https://a.example"));
         assert_eq!(seen.password_hash.unwrap().expose(), "new");
         assert_eq!(seen.updated_at, at(7));
+        let mut tx = db.begin().await.unwrap();
+        assert!(users::set_domain(&mut tx, user.id, None, at(8)).await.unwrap());
+        assert!(!users::set_domain(&mut tx, user.id, None, at(9)).await.unwrap());
+        assert_eq!(users::find_by_id(&mut tx, user.id).await.unwrap().unwrap().updated_at, at(8));
     }
 
     async fn a_profile_change_keeps_sets_and_clears(db: Db) {
