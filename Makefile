@@ -2,9 +2,11 @@
 .DEFAULT_GOAL := help
 .PHONY: help run stack test check gen guard migration bench soak
 
-# What runs the hub shares its build with the hub; what tests it shares its build with the tests.
+# What runs the hub shares its build with the hub, what tests it with the tests, what measures it with
+# what is measured.
 RUN   := cargo run --quiet --profile quick --package xtask --
 XTASK := cargo run --quiet --package xtask --
+BENCH := cargo run --quiet --release --package xtask --
 need-cargo = @command -v cargo >/dev/null || { echo "cargo is missing: install Rust (https://rustup.rs), then run this again" >&2; exit 1; }
 
 help: ## list these commands
@@ -38,9 +40,9 @@ migration: ## a new migration for both databases (NAME=what_changes)
 	$(need-cargo)
 	@$(XTASK) migration "$(NAME)"
 
-bench: ## measure the hub against bare handlers (ARGS="…" go to the bench)
+bench: ## measure the hub, built with --release, against bare handlers (ARGS="…" go to the bench)
 	$(need-cargo)
-	@$(RUN) bench -- $(ARGS)
+	@$(BENCH) bench -- $(ARGS)
 
 soak: ## kill and restart services under load for a while (MINUTES=10) and look for what was lost
 	$(need-cargo)

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::process::{Service, free_port};
-use crate::{provision, workspace};
+use crate::{interrupt, provision, workspace};
 
 const START: Duration = Duration::from_mins(1);
 
@@ -54,7 +54,7 @@ impl Postgres {
         server.current_dir(folder.path());
         as_user(&mut server, owner);
         let mut service = Service::start("postgres", server, folder.path())?;
-        service.wait_until(START, || psql(port, "postgres", "SELECT 1").is_ok())?;
+        service.wait_at(port, START, || psql(port, "postgres", "SELECT 1").is_ok())?;
         Ok(Self { service, port, _folder: folder })
     }
 
@@ -64,6 +64,7 @@ impl Postgres {
     }
 
     /// Its port on the loopback address.
+    #[cfg(test)]
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -84,6 +85,17 @@ impl Drop for Postgres {
         // "Fast shutdown": sessions that are left do not hold it up.
         self.service.stop_with(Signal::INT);
     }
+}
+
+/// Runs a command with a PostgreSQL that ends with it; tells whether it succeeded.
+pub(crate) fn lend(words: &[String]) -> Result<bool> {
+    let postgres = Postgres::start()?;
+    let (program, arguments) = words.split_first().context("no command")?;
+    let mut command = Command::new(program);
+    command.args(arguments).env("SYFTHUB_TEST_POSTGRES_URL", postgres.url("postgres")).stdin(Stdio::null());
+    let status = interrupt::Waited::start(&mut command)?.wait()?;
+    interrupt::check()?;
+    Ok(status.success())
 }
 
 fn psql(port: u16, database: &str, sql: &str) -> Result<String> {
@@ -154,7 +166,7 @@ fn launch(folder: &Path, port: u16, password: &str) -> Result<Service> {
     command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--requirepass", password]);
     command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder).current_dir(folder);
     let mut service = Service::start("redis", command, folder)?;
-    service.wait_until(START, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+    service.wait_at(port, START, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
     Ok(service)
 }
 

@@ -1,15 +1,19 @@
 //! The smallest HTTP/1.1 client that can look at a hub from outside and see when bytes arrive.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use crate::interrupt;
+
 /// No single read may wait longer.
 const READ: Duration = Duration::from_secs(90);
+/// While it waits, this often it is looked whether we are to end.
+const LOOK_AROUND: Duration = Duration::from_millis(500);
 
 /// One request; `Connection: close` always, so that the end of the answer is the end of the stream.
 pub(crate) struct Request<'a> {
@@ -70,7 +74,7 @@ impl<'a> Request<'a> {
     pub(crate) fn send_watched(self, address: &str, mut watch: impl FnMut(&str)) -> Result<Response> {
         let mut stream =
             TcpStream::connect(address).with_context(|| format!("{address} cannot be reached"))?;
-        stream.set_read_timeout(Some(READ))?;
+        stream.set_read_timeout(Some(LOOK_AROUND))?;
         let mut head =
             format!("{} {} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n", self.method, self.path);
         for (name, value) in &self.headers {
@@ -79,9 +83,17 @@ impl<'a> Request<'a> {
         write!(head, "Content-Length: {}\r\n\r\n", self.body.len())?;
         stream.write_all(head.as_bytes())?;
         stream.write_all(&self.body)?;
+        let mut heard = Instant::now();
         let (mut received, mut buffer) = (Vec::new(), [0_u8; 16 * 1024]);
         loop {
-            let count = stream.read(&mut buffer).context("no answer in time")?;
+            let count = match stream.read(&mut buffer) {
+                Err(error) if waits_longer(&error) && heard.elapsed() < READ => {
+                    interrupt::check()?;
+                    continue;
+                }
+                outcome => outcome.context("no answer in time")?,
+            };
+            heard = Instant::now();
             if count == 0 {
                 break;
             }
@@ -133,6 +145,10 @@ impl Response {
     fn shown(&self) -> String {
         self.body.chars().take(600).collect()
     }
+}
+
+fn waits_longer(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 fn unchunk(mut rest: &[u8]) -> Result<Vec<u8>> {

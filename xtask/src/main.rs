@@ -10,6 +10,7 @@ mod databases;
 mod docs;
 mod guard;
 mod http;
+mod interrupt;
 mod migration;
 mod nginx;
 mod process;
@@ -74,6 +75,12 @@ enum Command {
         /// What it changes, in lower_case_words.
         name: String,
     },
+    /// Run a command with a PostgreSQL of its own, for single tests: `xtask databases -- cargo test …`.
+    Databases {
+        /// The command; it finds the server in `SYFTHUB_TEST_POSTGRES_URL`.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
     /// Measure the hub.
     Bench {
         /// Handed to the bench.
@@ -84,6 +91,23 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        // It becomes the hub, which has ways of its own.
+        Command::Run { arguments } => run::run(&arguments).map(|()| true),
+        command => interrupt::listen().and_then(|()| dispatch(command)),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command; tells whether everything was well.
+fn dispatch(command: Command) -> anyhow::Result<bool> {
+    match command {
         Command::Run { arguments } => run::run(&arguments).map(|()| true),
         Command::Test { only, no_build } => test::run(&only, !no_build),
         Command::Check => check::run(),
@@ -93,13 +117,6 @@ fn main() -> ExitCode {
         Command::Soak { minutes } => stack::soak::run(minutes),
         Command::Migration { name } => migration::create(&name).map(|()| true),
         Command::Bench { arguments } => bench::run(&arguments).map(|()| true),
-    };
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Command::Databases { command } => databases::lend(&command),
     }
 }

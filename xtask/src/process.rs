@@ -1,6 +1,8 @@
 //! Programs that run beside us and end with us.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::interrupt;
 
 /// Longest that a program may take to drain; the services promise 30 s.
 const GRACE: Duration = Duration::from_secs(35);
@@ -55,19 +59,36 @@ impl Service {
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
 
+    /// Waits until it listens on a port and a condition holds. Another program that answers at the same
+    /// port, because it was there first, does not count.
+    pub(crate) fn wait_at(
+        &mut self,
+        port: u16,
+        limit: Duration,
+        mut ready: impl FnMut() -> bool,
+    ) -> Result<()> {
+        let id = self.child.id();
+        self.wait_until(limit, || listens(id, port) && ready())
+    }
+
     /// Waits until a condition holds, while the program is alive.
     pub(crate) fn wait_until(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
         let start = Instant::now();
-        while !ready() {
+        loop {
+            let holds = ready();
+            // Looked at after the condition: one that holds without the program is worth nothing.
             if let Some(status) = self.ended() {
                 bail!("{} ended ({status}):\n{}", self.name, self.last_words());
             }
+            if holds {
+                return Ok(());
+            }
+            interrupt::check()?;
             if start.elapsed() > limit {
                 bail!("{} was not ready after {} s:\n{}", self.name, limit.as_secs(), self.last_words());
             }
             thread::sleep(LOOK_AGAIN);
         }
-        Ok(())
     }
 
     /// Asks it to end (SIGTERM) and waits; after the grace period its whole group is killed. Returns how
@@ -85,7 +106,7 @@ impl Service {
         let Some(pid) = self.pid() else { return (start.elapsed(), None) };
         // A program that ended this very moment cannot be signalled any more, which is what was wanted.
         let _gone = kill_process(pid, signal);
-        while start.elapsed() < GRACE {
+        while start.elapsed() < interrupt::grace(GRACE) {
             if let Some(status) = self.ended() {
                 // What it started and did not take along.
                 let _gone = kill_process_group(pid, Signal::KILL);
@@ -116,15 +137,52 @@ impl Drop for Service {
     }
 }
 
-/// A TCP port of the loopback address that nobody uses at the moment.
+/// A TCP port of the loopback address that nobody uses at the moment. Below the range that systems give to
+/// outgoing connections and to who binds port 0, so that hardly anybody takes it before our program does.
 pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    for _ in 0..100 {
+        let port = 20_000 + u16::try_from(RandomState::new().build_hasher().finish() % 12_000)?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port between 20000 and 32000")
+}
+
+/// Whether a process holds a listening socket on a port. Where the system does not tell, an answer is
+/// taken for that of the process.
+fn listens(process: u32, port: u16) -> bool {
+    let tables: Vec<String> = ["tcp", "tcp6"]
+        .iter()
+        .filter_map(|name| fs::read_to_string(format!("/proc/net/{name}")).ok())
+        .collect();
+    let Ok(files) = fs::read_dir(format!("/proc/{process}/fd")) else { return tables.is_empty() };
+    let sockets: Vec<String> = files
+        .flatten()
+        .filter_map(|file| fs::read_link(file.path()).ok()?.to_str().map(str::to_owned))
+        .collect();
+    tables
+        .iter()
+        .flat_map(|table| listening(table, port))
+        .any(|inode| sockets.contains(&format!("socket:[{inode}]")))
+}
+
+/// The sockets that listen on a port, by the kernel's table of TCP.
+fn listening(table: &str, port: u16) -> impl Iterator<Item = &str> {
+    const LISTEN: &str = "0A";
+    let end = format!(":{port:04X}");
+    table.lines().filter_map(move |line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let ours = fields.get(1)?.ends_with(&end) && *fields.get(3)? == LISTEN;
+        ours.then(|| fields.get(9).copied()).flatten()
+    })
 }
 
 /// Waits for something outside any one program.
 pub(crate) fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Result<()> {
     let start = Instant::now();
     while !holds() {
+        interrupt::check()?;
         if start.elapsed() > limit {
             bail!("{what}: not within {} s", limit.as_secs());
         }
@@ -160,5 +218,28 @@ mod tests {
         let mut service = Service::start("probe", command, folder.path()).unwrap();
         let error = service.wait_until(Duration::from_secs(10), || false).unwrap_err();
         assert!(error.to_string().contains("no room"), "{error}");
+    }
+
+    #[test]
+    fn a_condition_that_holds_without_the_program_is_no_readiness() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut service = Service::start("probe", Command::new("false"), folder.path()).unwrap();
+        while service.ended().is_none() {
+            thread::yield_now();
+        }
+        service.wait_until(Duration::from_secs(10), || true).unwrap_err();
+    }
+
+    #[test]
+    fn the_answer_of_another_program_at_the_port_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = other.local_addr().unwrap().port();
+        assert!(listens(std::process::id(), port));
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let mut service = Service::start("probe", command, folder.path()).unwrap();
+        let answers = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+        service.wait_at(port, Duration::from_millis(200), answers).unwrap_err();
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     need_compiler()?;
     let first = workspace::binary(Profile::Quick, "syfthub").is_err();
     if first {
-        println!("building the hub; the first time takes about 5 to 10 minutes on two cores, later seconds");
+        println!("building the hub; the first time takes {}, later seconds", estimate(1));
     } else {
         println!("building the hub");
     }
@@ -44,6 +44,20 @@ pub(crate) fn link(binary: &Path) -> Result<()> {
     fs::rename(&next, &link).context("bin/syfthub cannot be replaced")
 }
 
+/// How long a first build takes here; `weight` times as long as that of `make run`. Ten to twenty minutes
+/// of one core's work, with a part that cannot be shared.
+pub(crate) fn estimate(weight: usize) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    estimate_with(weight, cores)
+}
+
+fn estimate_with(weight: usize, cores: usize) -> String {
+    let minutes = |work: usize| (work * weight).div_ceil(cores).max(weight);
+    let (low, high) = (minutes(10), minutes(20).max(weight + 1));
+    let cores = if cores == 1 { "one core".to_owned() } else { format!("{cores} cores") };
+    format!("about {low} to {high} minutes on {cores}")
+}
+
 /// Says what to install when there is no C compiler.
 pub(crate) fn need_compiler() -> Result<()> {
     if ["cc", "gcc", "clang"].iter().any(|compiler| provision::find(compiler).is_some()) {
@@ -52,4 +66,17 @@ pub(crate) fn need_compiler() -> Result<()> {
     bail!(
         "a C compiler is missing (the database and the cryptography are built from source). Install with: sudo apt-get install gcc libc6-dev"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_estimate_follows_the_cores() {
+        assert_eq!(estimate_with(1, 2), "about 5 to 10 minutes on 2 cores");
+        assert_eq!(estimate_with(1, 64), "about 1 to 2 minutes on 64 cores");
+        assert_eq!(estimate_with(3, 2), "about 15 to 30 minutes on 2 cores");
+        assert_eq!(estimate_with(1, 1), "about 10 to 20 minutes on one core");
+    }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::counts::Counts;
 use crate::databases::Postgres;
 use crate::workspace::{self, BINARIES, Profile};
-use crate::{check, docs, guard, nginx, provision, stack};
+use crate::{check, docs, guard, interrupt, nginx, provision, stack};
 
 /// What can be run alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -42,6 +42,7 @@ pub(crate) fn run(only: &[Part], build: bool) -> Result<bool> {
         if !only.is_empty() && !only.contains(part) {
             continue;
         }
+        interrupt::check()?;
         println!("== {name}");
         let start = Instant::now();
         let built = if build { binaries(*part) } else { Ok(()) };
@@ -53,6 +54,8 @@ pub(crate) fn run(only: &[Part], build: bool) -> Result<bool> {
         println!("== {name}: {counts} ({} s)", start.elapsed().as_secs());
         total += counts;
     }
+    // A sum of half the tests would look like one of all.
+    interrupt::check()?;
     println!("{total}");
     Ok(total.failed == 0)
 }
@@ -95,9 +98,10 @@ fn cargo() -> Result<Counts> {
     let mut command = workspace::cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]);
     command.env("SYFTHUB_TEST_POSTGRES_URL", postgres.url("postgres"));
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cargo test does not start")?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = interrupt::Waited::start(&mut command).context("cargo test does not start")?;
     let mut counts = Counts::default();
-    let output = child.stdout.take().context("cargo test has no output")?;
+    let output = child.stdout().context("cargo test has no output")?;
     for line in BufReader::new(output).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         println!("{line}");

@@ -1,9 +1,11 @@
 //! Where things are, and how other programs are started.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+
+use crate::interrupt;
 
 /// The repository's root.
 pub(crate) fn root() -> &'static Path {
@@ -26,9 +28,8 @@ pub(crate) fn binary(profile: Profile, name: &str) -> Result<PathBuf> {
 
 /// Cargo's target directory, wherever the user put it.
 fn target_directory() -> Result<PathBuf> {
-    let output = cargo().args(["metadata", "--format-version", "1", "--no-deps"]).output()?;
-    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let output = read(cargo().args(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let metadata: serde_json::Value = serde_json::from_str(&output)?;
     Ok(PathBuf::from(
         metadata["target_directory"].as_str().context("cargo metadata names no target directory")?,
     ))
@@ -41,6 +42,8 @@ pub(crate) enum Profile {
     Dev,
     /// As `make run` builds it.
     Quick,
+    /// As it is measured.
+    Release,
 }
 
 impl Profile {
@@ -49,6 +52,7 @@ impl Profile {
         match self {
             Self::Dev => "dev",
             Self::Quick => "quick",
+            Self::Release => "release",
         }
     }
 
@@ -56,6 +60,7 @@ impl Profile {
         match self {
             Self::Dev => "debug",
             Self::Quick => "quick",
+            Self::Release => "release",
         }
     }
 }
@@ -75,14 +80,19 @@ pub(crate) fn build(profile: Profile, packages: &[&str]) -> Result<()> {
 
 /// Runs a command to its end; a failure names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{} does not start", shown(command)))?;
+    // In a group of its own it may not read from the terminal.
+    command.stdin(Stdio::null());
+    let waited =
+        interrupt::Waited::start(command).with_context(|| format!("{} does not start", shown(command)))?;
+    let status = waited.wait()?;
+    interrupt::check()?;
     ensure!(status.success(), "{} failed ({status})", shown(command));
     Ok(())
 }
 
 /// Runs a command and returns what it wrote to stdout; a failure shows what it wrote to stderr.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{} does not start", shown(command)))?;
+    let output = interrupt::output(command).with_context(|| format!("{} does not start", shown(command)))?;
     ensure!(
         output.status.success(),
         "{} failed ({}): {}",

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::counts::Counts;
 use crate::http::Request;
+use crate::interrupt;
 use crate::process::{Service, free_port};
 use crate::workspace::{self, Profile};
 
@@ -38,6 +39,7 @@ pub(crate) fn run() -> Result<Counts> {
     let mut sandbox = Sandbox::start()?;
     for (file, text) in super::files()? {
         for block in blocks(&text) {
+            interrupt::check()?;
             let place = format!("{}:{}", file.display(), block.line);
             match block.info.split_whitespace().nth(1) {
                 Some("test") => {
@@ -105,7 +107,8 @@ impl Sandbox {
         let folder = tempfile::Builder::new().prefix("syfthub-docs-").tempdir()?;
         link_tree(folder.path())?;
         let binary = workspace::binary(Profile::Dev, "syfthub")?;
-        let address = format!("localhost:{}", free_port()?);
+        let port = free_port()?;
+        let address = format!("localhost:{port}");
         wrapper(folder.path(), &binary, &address)?;
         let mut command = Command::new(&binary);
         command.args(["serve", "--listen", &address.replace("localhost", "127.0.0.1")]);
@@ -115,7 +118,7 @@ impl Sandbox {
             let answer = Request::new("GET", "/api/v1/endpoints/public").send(&address);
             answer.is_ok_and(|answer| answer.status == 200 && answer.body.contains("syfthub-docs"))
         };
-        hub.wait_until(Duration::from_mins(2), listed).context("the hub for the documentation")?;
+        hub.wait_at(port, Duration::from_mins(2), listed).context("the hub for the documentation")?;
         Ok(Self { address, staying: Vec::new(), _hub: hub, folder })
     }
 

@@ -42,7 +42,7 @@ impl Edge {
         let mut nginx = Service::start("nginx", nginx, folder.path()).unwrap();
         let http = format!("127.0.0.1:{}", ports.http);
         let up = || Request::new("GET", "/nginx-health").send(&http).is_ok();
-        nginx.wait_until(Duration::from_secs(20), up).unwrap();
+        nginx.wait_at(ports.http, Duration::from_secs(20), up).unwrap();
         Self { http, https: ports.https, _nginx: nginx, _folder: folder }
     }
 

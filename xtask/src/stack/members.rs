@@ -89,7 +89,7 @@ pub(super) fn start(
     let mut service = Service::start(program, command, folder)?;
     let address = format!("127.0.0.1:{}", ports.http(member));
     service
-        .wait_until(READY, || {
+        .wait_at(ports.http(member), READY, || {
             Request::new("GET", "/health").send(&address).is_ok_and(|answer| answer.status == 200)
         })
         .with_context(|| format!("{program} did not become ready"))?;
@@ -138,7 +138,7 @@ pub(super) fn start_nginx(folder: &Path, ports: Ports) -> Result<Service> {
     let mut service = Service::start("nginx", nginx::command(&folder, &main)?, &folder)?;
     let address = format!("127.0.0.1:{proxy}");
     service
-        .wait_until(READY, || {
+        .wait_at(proxy, READY, || {
             Request::new("GET", "/nginx-health").send(&address).is_ok_and(|answer| answer.body == "ok\n")
         })
         .with_context(|| {

@@ -6,21 +6,18 @@ mod members;
 pub(crate) mod soak;
 pub(crate) mod tests;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
 use tempfile::TempDir;
 
 use crate::databases::{Postgres, Redis, random_hex};
 use crate::http::Request;
 use crate::process::{Service, free_port};
 use crate::workspace::{self, BINARIES, Profile};
-use crate::{provision, run};
+use crate::{interrupt, provision, run};
 
 use members::Member;
 
@@ -52,13 +49,9 @@ pub(crate) struct Stack {
 pub(crate) fn run(port: u16) -> Result<()> {
     provision::for_the_stack()?;
     run::need_compiler()?;
-    println!("building the services; the first time takes about 5 to 10 minutes on two cores, later seconds");
+    println!("building the services; the first time takes {}, later seconds", run::estimate(1));
     workspace::build(Profile::Quick, BINARIES)?;
     run::link(&workspace::binary(Profile::Quick, "syfthub")?)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
     println!("starting PostgreSQL, Redis, backend, aggregator, mcp and nginx");
     let mut stack = Stack::start(Profile::Quick, port)?;
     println!("publishing docs/ and the extract model with a node");
@@ -68,7 +61,7 @@ pub(crate) fn run(port: u16) -> Result<()> {
     println!("  logs:    {}", stack.folder.path().display());
     println!("Ctrl-C ends it");
     let broken = loop {
-        if stop.load(Ordering::Relaxed) {
+        if interrupt::requested() {
             break None;
         }
         if let Some(name) = stack.broken() {

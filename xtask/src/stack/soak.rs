@@ -16,7 +16,7 @@ use crate::databases::random_hex;
 use crate::http::Request;
 use crate::process::{eventually, free_port};
 use crate::workspace::{self, BINARIES, Profile};
-use crate::{bench, provision};
+use crate::{bench, interrupt, provision};
 
 /// Clients that write, and clients that read.
 const WRITERS: usize = 2;
@@ -42,7 +42,7 @@ pub(crate) fn run(minutes: u64) -> Result<bool> {
     workspace::build(Profile::Quick, &packages)?;
     let half = (minutes / 2).max(1);
     println!("soak: one process, {half} minutes");
-    bench::program(&["soak".to_owned(), "--minutes".to_owned(), half.to_string()])?;
+    bench::program(Profile::Quick, &["soak".to_owned(), "--minutes".to_owned(), half.to_string()])?;
     println!("soak: the stack, {half} minutes");
     let mut stack = Stack::start(Profile::Quick, free_port()?)?;
     let (access, _) = stack.register("soak", "soak@example.org")?;
@@ -69,6 +69,7 @@ pub(crate) fn run(minutes: u64) -> Result<bool> {
 fn kill_again_and_again(stack: &mut Stack, length: Duration) -> Result<Vec<(&'static str, Duration)>> {
     let (start, mut recoveries) = (Instant::now(), Vec::new());
     while start.elapsed() < length {
+        interrupt::check()?;
         let victim = u8::from_str_radix(&random_hex(1)?, 16)? % 4;
         let killed = Instant::now();
         let (name, path) = match victim {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::http::Request;
+use crate::interrupt;
 use crate::process::{Service, free_port};
 use crate::stack::held_model::HeldModel;
 use crate::stack::{DATABASE, Stack};
@@ -34,7 +35,7 @@ pub(super) fn account(stack: &mut Stack, _: Profile) -> Result<()> {
 pub(super) fn ask_cli(stack: &Stack, profile: Profile, arguments: &[&str]) -> Result<Output> {
     let mut ask = Command::new(workspace::binary(profile, "syfthub")?);
     ask.args(["ask", "--hub", &format!("http://{}", stack.address)]).args(arguments);
-    Ok(ask.output()?)
+    Ok(interrupt::output(&mut ask)?)
 }
 
 pub(super) fn ask(stack: &mut Stack, profile: Profile) -> Result<()> {

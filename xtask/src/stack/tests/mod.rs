@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::Stack;
 use crate::counts::Counts;
+use crate::interrupt;
 use crate::process::free_port;
 use crate::workspace::Profile;
 
@@ -39,6 +40,7 @@ pub(crate) fn run(profile: Profile) -> Result<Counts> {
     stack.publish(profile)?;
     let mut counts = Counts::default();
     for (name, case) in CASES {
+        interrupt::check()?;
         let outcome = case(&mut stack, profile);
         counts.add(outcome.is_ok());
         match outcome {
