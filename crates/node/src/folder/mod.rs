@@ -82,7 +82,9 @@ impl Indexer {
             .map_err(|_| IndexingError::Interrupted)??;
         let known = self.index.entries().await?;
         let mut summary = Summary { skipped: scanned.skipped.clone(), ..Summary::default() };
-        let gone = scanned.gone(&known);
+        let compare = move || (scanned.gone(&known), scanned, known);
+        let (gone, scanned, known) =
+            tokio::task::spawn_blocking(compare).await.map_err(|_| IndexingError::Interrupted)?;
         for part in gone.chunks(BATCH_FILES) {
             self.index.remove(part).await?;
         }

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use aws_lc_rs::digest;
+use rustix::fs::OFlags;
 
 use super::scan::{Job, Place};
 use crate::index::{Change, Entry, Outcome};
@@ -100,12 +103,20 @@ fn contents(
 fn bytes_of(place: &Place) -> Result<Cow<'_, [u8]>, &'static str> {
     let file = match place {
         Place::Memory(bytes) => return Ok(Cow::Borrowed(bytes)),
-        Place::File(path) => File::open(path).map_err(|_| NOT_READABLE)?,
+        Place::File(path) => open(path).map_err(|_| NOT_READABLE)?,
     };
     let mut bytes = Vec::new();
     // The file may grow while it is read.
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|_| NOT_READABLE)?;
     if bytes.len() > MAX_BYTES { Err(TOO_LARGE) } else { Ok(Cow::Owned(bytes)) }
+}
+
+/// Opens what was a file when the folder was looked at. By now a symbolic link may lie there, to a file
+/// that was not meant to be published, or a pipe, which would never be read to its end.
+fn open(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::ErrorKind::InvalidInput.into()) }
 }
 
 /// Unpacks at most `wanted` bytes. With `whole`, more than that is an error: a few kilobytes can unpack to
@@ -167,6 +178,19 @@ mod tests {
         assert_eq!(decode(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0", true, false), None);
         assert_eq!(decode("\u{feff}x".as_bytes(), false, false).unwrap(), "x");
         assert_eq!(decode(&"xxé".as_bytes()[..3], false, true).unwrap(), "xx");
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), "walruses").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), rustix::fs::Mode::RUSR).unwrap();
+        assert_eq!(bytes_of(&Place::File(at("file"))).unwrap().as_ref(), b"walruses");
+        for name in ["link", "pipe", "."] {
+            assert_eq!(bytes_of(&Place::File(at(name))), Err(NOT_READABLE), "{name}");
+        }
     }
 
     #[test]

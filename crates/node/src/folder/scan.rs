@@ -36,24 +36,32 @@ pub(super) struct Scanned {
     pub(super) skipped: BTreeMap<&'static str, u64>,
     /// Parts of the folder that could not be read just now: what is known of them stays.
     unreadable: Vec<String>,
+    /// The folder, when it holds more files than are looked at: what is missing may be there after all.
+    cut_off: Option<PathBuf>,
 }
 
 impl Scanned {
-    /// Known documents that are there no more.
+    /// Known documents that are there no more. Looks at the disk when the scan was cut off.
     pub(super) fn gone(&self, known: &HashMap<String, Entry>) -> Vec<String> {
         let present: HashSet<&str> = self.jobs.iter().map(|job| job.path.as_str()).collect();
         known
             .keys()
             .filter(|path| !present.contains(path.as_str()))
             .filter(|path| !self.unreadable.iter().any(|part| path.starts_with(part.as_str())))
+            .filter(|path| self.cut_off.as_ref().is_none_or(|root| is_gone(&root.join(path))))
             .cloned()
             .collect()
     }
 }
 
+fn is_gone(path: &Path) -> bool {
+    // Only this error says so; any other may pass.
+    path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 pub(super) fn scan(corpus: &Corpus) -> Result<Scanned, IndexingError> {
     match corpus {
-        Corpus::Folder(folder) => scan_folder(folder),
+        Corpus::Folder(folder) => scan_folder(folder, MAX_FILES),
         Corpus::Embedded(documents) => {
             let jobs = documents
                 .iter()
@@ -76,7 +84,7 @@ fn checksum(bytes: &[u8]) -> i64 {
 
 /// Walks the folder. Symbolic links are not followed: what they point at inside the folder is found at
 /// its own place, and what is outside was not meant to be published. Hidden files are left out.
-fn scan_folder(folder: &Path) -> Result<Scanned, IndexingError> {
+fn scan_folder(folder: &Path, most: usize) -> Result<Scanned, IndexingError> {
     let fault = |source| IndexingError::Folder { path: folder.to_owned(), source };
     let root = folder.canonicalize().map_err(fault)?;
     std::fs::read_dir(&root).map_err(fault)?;
@@ -97,8 +105,9 @@ fn scan_folder(folder: &Path) -> Result<Scanned, IndexingError> {
                 scanned.unreadable.push(part);
             }
         }
-        if scanned.jobs.len() >= MAX_FILES {
-            tracing::warn!(limit = MAX_FILES, "node.index.too_many_files");
+        if scanned.jobs.len() >= most {
+            tracing::warn!(limit = most, "node.index.too_many_files");
+            scanned.cut_off = Some(root.clone());
             break;
         }
     }
@@ -137,4 +146,25 @@ fn error_path(error: &ignore::Error) -> Option<&Path> {
 fn relative(root: &Path, path: &Path) -> Option<String> {
     let parts: Option<Vec<&str>> = path.strip_prefix(root).ok()?.iter().map(|part| part.to_str()).collect();
     parts.map(|parts| parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_limit_only_what_is_really_gone_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["a.md", "b.md", "c.md", "d.md"];
+        for name in &names[..3] {
+            std::fs::write(folder.path().join(name), "walruses").unwrap();
+        }
+        let entry = Entry { size: 8, modified: 0, hash: [0; 32], is_original: true };
+        let known: HashMap<String, Entry> = names.iter().map(|n| ((*n).to_owned(), entry.clone())).collect();
+        let scanned = scan_folder(folder.path(), 2).unwrap();
+        assert_eq!(scanned.jobs.len(), 2);
+        assert_eq!(scanned.gone(&known), ["d.md"]);
+        let whole = scan_folder(folder.path(), 9).unwrap();
+        assert_eq!(whole.gone(&known), ["d.md"]);
+    }
 }
