@@ -26,7 +26,7 @@ use crate::chat::routes::{self, ChatRoutes};
 use crate::space::{MAX_ANSWER, RETRY_WAITS, Space};
 
 /// Largest request body, in bytes; the history of a long conversation fits.
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
+const BODY_LIMIT: usize = 2 * 1024 * 1024;
 /// Longest wait for a connection to an endpoint.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -14,6 +14,7 @@ mod openapi;
 mod prompt;
 pub mod rerank;
 mod retrieve;
+mod shape;
 mod space;
 
 pub use app::{App, Deps, Pace};

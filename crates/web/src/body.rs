@@ -19,6 +19,20 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct JsonBody(pub Value);
 
+/// The text of a JSON body, for routes that build less than a whole value of it.
+#[derive(Debug, Clone)]
+pub struct RawJson(pub Bytes);
+
+impl RawJson {
+    /// Reads the text with `read`; an empty body and a malformed one are refused as [`JsonBody`] does it.
+    pub fn parse_with<T>(&self, read: impl FnOnce(&[u8]) -> serde_json::Result<T>) -> Result<T> {
+        if self.0.iter().all(u8::is_ascii_whitespace) {
+            return Err(missing());
+        }
+        read(&self.0).map_err(|error| malformed(&self.0, &error))
+    }
+}
+
 /// A JSON body that may be absent.
 #[derive(Debug, Clone)]
 pub struct MaybeJson(pub Option<Value>);
@@ -32,7 +46,16 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let MaybeJson(body) = MaybeJson::from_request(request, state).await?;
-        body.map(Self).ok_or_else(|| body_error("missing", vec!["body".into()], "Field required").into())
+        body.map(Self).ok_or_else(|| missing().into())
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for RawJson {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        refuse_forms(request.headers())?;
+        Ok(Self(read(request, state).await?))
     }
 }
 
@@ -114,10 +137,16 @@ fn refuse_forms(headers: &HeaderMap) -> Result<()> {
 }
 
 fn parse_json(bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let offset = offset(bytes, error.line(), error.column());
-        body_error("json_invalid", vec!["body".into(), offset.into()], "JSON decode error")
-    })
+    serde_json::from_slice(bytes).map_err(|error| malformed(bytes, &error))
+}
+
+fn malformed(bytes: &[u8], error: &serde_json::Error) -> Error {
+    let offset = offset(bytes, error.line(), error.column());
+    body_error("json_invalid", vec!["body".into(), offset.into()], "JSON decode error")
+}
+
+fn missing() -> Error {
+    body_error("missing", vec!["body".into()], "Field required")
 }
 
 fn body_error(kind: &'static str, loc: Vec<syfthub_domain::Loc>, text: &str) -> Error {

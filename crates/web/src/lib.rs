@@ -29,7 +29,7 @@ pub mod stack;
 
 pub use access_log::AccessLog;
 pub use bearer::Bearer;
-pub use body::{FormBody, JsonBody, MaybeJson};
+pub use body::{FormBody, JsonBody, MaybeJson, RawJson};
 pub use client_ip::{ClientIp, PeerAddress, TrustedProxies, limit_bucket};
 pub use error::{ApiError, ApiResult, envelope};
 pub use fields::Fields;

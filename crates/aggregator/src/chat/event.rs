@@ -1,11 +1,14 @@
 //! What happens while a question is worked on, in the words of the product. `chat.v1` and the
 //! event stream of HTTP are two spellings of exactly these events.
 
+use std::sync::Arc;
+
 use syfthub_domain::Error;
 
 use crate::billing::Billing;
 use crate::generate::Usage;
 use crate::retrieve::Status;
+use crate::space::Held;
 
 /// One step. The last event of a request is [`Event::Done`] or [`Event::Failed`], and it comes once.
 #[derive(Debug)]
@@ -83,6 +86,9 @@ pub(crate) struct Answer {
     pub citations: Vec<Citation>,
     /// What was charged.
     pub billing: Billing,
+    /// The memory of the sources, until the answer has been passed on.
+    #[expect(dead_code, reason = "it is given back when the answer is dropped")]
+    pub held: Arc<Vec<Held>>,
 }
 
 /// One document that came back.

@@ -7,6 +7,7 @@ use super::titles::Titles;
 use crate::prompt::Excerpt;
 use crate::rerank::{self, Candidate};
 use crate::retrieve::Outcome;
+use crate::space::Held;
 
 /// More text than this is ranked on a thread of its own, so that other requests are not held up.
 const INLINE_TEXT: usize = 128 * 1024;
@@ -17,6 +18,8 @@ pub(super) struct Found {
     pub(super) sources: Vec<Source>,
     origins: Vec<usize>,
     scores: Vec<f64>,
+    /// The memory of all this.
+    pub(super) held: Arc<Vec<Held>>,
 }
 
 /// Which documents the model sees, best first, as positions in [`Found::sources`].
@@ -33,6 +36,7 @@ impl Found {
         let mut found = Self::default();
         let mut titles = Titles::default();
         let mut infos = Vec::with_capacity(outcomes.len());
+        let mut held = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
             infos.push(SourceInfo {
                 path: outcome.path.clone(),
@@ -40,6 +44,7 @@ impl Found {
                 status: outcome.status,
                 error_message: outcome.error_message,
             });
+            held.extend(outcome.held);
             for document in outcome.documents {
                 let title = titles.unique(&document.title);
                 found.sources.push(Source { title, path: outcome.path.clone(), content: document.content });
@@ -47,6 +52,7 @@ impl Found {
                 found.scores.push(document.score);
             }
         }
+        found.held = Arc::new(held);
         (found, infos)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use syfthub_config::Secret;
@@ -51,7 +52,8 @@ impl<'a> Run<'a> {
         let (found, retrieval_info) = Found::collect(outcomes);
         log_retrieved(&found, &retrieval_info, retrieval_time_ms);
         check_sources(&retrieval_info, self.ask.require_all_sources)?;
-        let mut answer = Answer { retrieval_info, retrieval_time_ms, ..Answer::default() };
+        let held = Arc::clone(&found.held);
+        let mut answer = Answer { retrieval_info, retrieval_time_ms, held, ..Answer::default() };
         if self.ask.retrieval_only {
             let total_documents = found.sources.len();
             self.emit(Event::RetrievalComplete { total_documents, time_ms: retrieval_time_ms }).await?;

@@ -10,9 +10,12 @@ use syfthub_web::fields::{Checked, Field};
 
 use super::ask::{Ask, EndpointRef};
 use crate::prompt::{Message, Role};
+use crate::shape::{self, Shape};
 
 /// Longest prompt, system prompt or turn, in code points.
 const MAX_TEXT: usize = 100_000;
+/// Most data sources that are looked at; the setting allows fewer.
+const MAX_LISTED: usize = 1_000;
 /// Most earlier turns.
 const MAX_TURNS: usize = 200;
 /// Most satellite tokens of a request.
@@ -23,6 +26,38 @@ const MAX_TOKEN: usize = 8_192;
 const MAX_URL: usize = 2_048;
 /// Longest name, slug or username.
 const MAX_NAME: usize = 300;
+
+/// What is kept of a body; a list that is too long keeps one item too many, so that this is noticed.
+const BODY: Shape = Shape::Keys(&[
+    ("prompt", Shape::Leaf),
+    ("model", ENDPOINT),
+    ("data_sources", Shape::List(MAX_LISTED, &ENDPOINT)),
+    ("endpoint_tokens", Shape::Leaves(MAX_TOKENS + 1)),
+    ("user_token", Shape::Leaf),
+    ("top_k", Shape::Leaf),
+    ("max_tokens", Shape::Leaf),
+    ("temperature", Shape::Leaf),
+    ("similarity_threshold", Shape::Leaf),
+    ("custom_system_prompt", Shape::Leaf),
+    ("messages", Shape::List(MAX_TURNS + 1, &TURN)),
+    ("retrieval_only", Shape::Leaf),
+    ("require_all_sources", Shape::Leaf),
+    ("stream", Shape::Leaf),
+]);
+const ENDPOINT: Shape = Shape::Keys(&[
+    ("url", Shape::Leaf),
+    ("slug", Shape::Leaf),
+    ("name", Shape::Leaf),
+    ("tenant_name", Shape::Leaf),
+    ("owner_username", Shape::Leaf),
+    ("query_override", Shape::Leaf),
+]);
+const TURN: Shape = Shape::Keys(&[("role", Shape::Leaf), ("content", Shape::Leaf)]);
+
+/// Builds of a body's text what [`read`] looks at.
+pub(super) fn parse(text: &[u8]) -> serde_json::Result<Value> {
+    shape::read(text, BODY)
+}
 
 /// Reads the body of `/chat` and `/chat/stream`. `authorization` is the credential of the request's
 /// header, used when the body has no `user_token`. Unknown keys are ignored.
@@ -108,8 +143,10 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers write literals")]
     fn try_read(body: Value) -> Result<Ask> {
         let settings = Settings::for_tests(std::path::Path::new("unused"));
+        let body = parse(body.to_string().as_bytes()).unwrap();
         read(body, Some(Secret::new("from-header")), &settings.aggregator)
     }
 
@@ -176,6 +213,16 @@ mod tests {
         assert_eq!(failing(with("prompt", "x".repeat(MAX_TEXT + 1).into())), ["prompt"]);
         let turn = json!({"role": "user", "content": "x"});
         assert_eq!(failing(with("messages", vec![turn; MAX_TURNS + 1].into())), ["messages"]);
+        let tokens: Map<String, Value> = (0..=MAX_TOKENS).map(|n| (n.to_string(), "t".into())).collect();
+        assert_eq!(failing(with("endpoint_tokens", tokens.into())), ["endpoint_tokens"]);
+    }
+
+    #[test]
+    fn a_wrong_type_is_reported_although_its_content_is_skipped() {
+        for (key, value) in [("prompt", json!(["x"])), ("messages", json!({"a": 1})), ("top_k", json!([5]))] {
+            assert_eq!(failing(with(key, value)), [key]);
+        }
+        assert_eq!(failing(with("model", json!(["x"]))), ["model"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::response::Response;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use syfthub_config::{Rule, Secret};
 use syfthub_domain::Error;
 use syfthub_web::limits::RateLimiter;
-use syfthub_web::{ApiError, ApiResult, ClientIp, JsonBody, sse};
+use syfthub_web::{ApiError, ApiResult, ClientIp, RawJson, sse};
 
 use super::event::Event;
 use super::{Ask, Chat, Delivery, request, wire};
@@ -36,13 +36,8 @@ pub(crate) fn router(routes: ChatRoutes) -> Router {
         .with_state(routes)
 }
 
-async fn complete(
-    State(routes): State<ChatRoutes>,
-    client: ClientIp,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody,
-) -> ApiResult<Json<Value>> {
-    let ask = routes.admit(client, &headers, body).await?;
+async fn complete(State(routes): State<ChatRoutes>, request: Request) -> ApiResult<Json<Value>> {
+    let ask = routes.admit(request).await?;
     let mut events = routes.chat.ask(ask, Delivery::Whole);
     while let Some(event) = events.next().await {
         match event {
@@ -57,13 +52,8 @@ async fn complete(
     Err(Error::internal("the chat ended without a last event").into())
 }
 
-async fn stream(
-    State(routes): State<ChatRoutes>,
-    client: ClientIp,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody,
-) -> ApiResult<Response> {
-    let ask = routes.admit(client, &headers, body).await?;
+async fn stream(State(routes): State<ChatRoutes>, request: Request) -> ApiResult<Response> {
+    let ask = routes.admit(request).await?;
     Ok(sse::response(frames(routes.chat.ask(ask, Delivery::Streamed))))
 }
 
@@ -75,10 +65,16 @@ fn frames(events: impl Stream<Item = Event>) -> impl Stream<Item = sse::Event> {
 }
 
 impl ChatRoutes {
-    /// Counts the request, reads it, and checks who asks when guests are not served.
-    async fn admit(&self, client: ClientIp, headers: &HeaderMap, body: Value) -> ApiResult<Ask> {
+    /// Counts the request, then reads it, and checks who asks when guests are not served. An address
+    /// beyond its limit does not get to send a body.
+    async fn admit(&self, request: Request) -> ApiResult<Ask> {
+        let (mut parts, body) = request.into_parts();
+        let Ok(client) = ClientIp::from_request_parts(&mut parts, &()).await;
         self.limiter.check("chat", &client.limit_bucket(), self.rule).await?;
-        let ask = request::read(body, credential(headers), &self.chat.settings)?;
+        let authorization = credential(&parts.headers);
+        let body = RawJson::from_request(Request::from_parts(parts, body), &()).await?;
+        let body = body.parse_with(request::parse)?;
+        let ask = request::read(body, authorization, &self.chat.settings)?;
         if let Some(credential) = &ask.credential {
             self.limiter.check("chat-token", &fingerprint(credential), self.rule).await?;
         }

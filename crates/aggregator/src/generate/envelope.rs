@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::shape::{self, Shape};
+
 /// Token counts as the model reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Usage {
@@ -38,6 +40,18 @@ pub(super) struct Envelope {
     pub(super) usage: Option<Usage>,
     pub(super) policy: Option<Value>,
 }
+
+/// What is kept of a model's answer in one piece.
+pub(super) const ANSWER: Shape = Shape::Keys(&[("summary", SUMMARY), ("policy_metadata", shape::POLICY)]);
+/// The envelope inside.
+pub(super) const SUMMARY: Shape =
+    Shape::Keys(&[("message", Shape::Keys(&[("content", Shape::Leaf)])), ("usage", USAGE)]);
+/// Token counts.
+pub(super) const USAGE: Shape = Shape::Keys(&[
+    ("prompt_tokens", Shape::Leaf),
+    ("completion_tokens", Shape::Leaf),
+    ("total_tokens", Shape::Leaf),
+]);
 
 impl Envelope {
     /// Reads the envelope; a missing summary is an empty answer.

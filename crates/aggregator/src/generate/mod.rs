@@ -10,15 +10,17 @@ use futures::stream::Stream;
 use serde_json::{Value, json};
 use syfthub_config::Secret;
 
-use envelope::Envelope;
 pub(crate) use envelope::Usage;
+use envelope::{ANSWER, Envelope};
 use stream::{Item, Reader};
 
 use crate::chat::Ask;
 use crate::prompt::Message;
 use crate::space::{Accept, Failure, Reply, Space, Target};
 
-/// Longest answer, in bytes.
+/// Most that is read of an answer in one piece, in bytes.
+const MAX_ENVELOPE: usize = crate::space::MAX_ANSWER;
+/// Longest text of an answer, in bytes.
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
 
 /// A part of what a model says.
@@ -56,7 +58,11 @@ pub(crate) fn generate<'a>(
                 yield piece?;
             }
         } else {
-            let envelope = Envelope::read(&reply.json().await?);
+            let (json, _held) = reply.json(ANSWER, MAX_ENVELOPE).await?;
+            let envelope = Envelope::read(&json);
+            if envelope.text.len() > MAX_ANSWER {
+                Err(Failure::TooLarge)?;
+            }
             if !envelope.text.is_empty() {
                 yield Piece::Text(envelope.text);
             }
@@ -81,6 +87,7 @@ fn read_stream(mut reply: Reply<'_>) -> impl Stream<Item = Result<Piece, Failure
                 Some(chunk) => reader.push(&chunk).map_err(|_| Failure::TooLarge)?,
                 None => std::mem::take(&mut reader).finish(),
             };
+            reply.hold(length + reader.pending())?;
             for item in items {
                 match item {
                     Item::Text(text) => {

@@ -3,10 +3,25 @@
 
 use serde_json::Value;
 
-use super::envelope::{self, Usage};
+use super::envelope::{self, SUMMARY, USAGE, Usage};
+use crate::shape::{self, Shape};
 
 /// Longest line that is read, in bytes.
 const MAX_LINE: usize = 1024 * 1024;
+
+/// What is kept of a line, whatever its dialect.
+const LINE: Shape = Shape::Keys(&[
+    ("summary", SUMMARY),
+    ("choices", Shape::List(1, &CHOICE)),
+    ("content", Shape::Leaf),
+    ("text", Shape::Leaf),
+    ("usage", USAGE),
+    ("policy_metadata", shape::POLICY),
+    ("error", Shape::Keys(&[("message", Shape::Leaf)])),
+    ("detail", Shape::Leaf),
+    ("message", Shape::Leaf),
+]);
+const CHOICE: Shape = Shape::Keys(&[("delta", Shape::Keys(&[("content", Shape::Leaf)]))]);
 
 /// What one line of the stream says.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +69,11 @@ impl Reader {
         Ok(items)
     }
 
+    /// Bytes of a line that is not complete.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
     /// The stream is over; a last line needs no line end.
     pub(super) fn finish(mut self) -> Vec<Item> {
         let mut items = Vec::new();
@@ -81,7 +101,7 @@ impl Reader {
 }
 
 fn failure_text(data: &str) -> String {
-    serde_json::from_str::<Value>(data)
+    shape::read(data.as_bytes(), LINE)
         .ok()
         .and_then(|json| envelope::error_text(&json))
         .unwrap_or_else(|| data.to_owned())
@@ -92,7 +112,7 @@ fn read_data(data: &str, items: &mut Vec<Item>) {
         items.push(Item::End);
         return;
     }
-    match serde_json::from_str::<Value>(data) {
+    match shape::read(data.as_bytes(), LINE) {
         Ok(json @ Value::Object(_)) => read_object(&json, items),
         Ok(Value::String(text)) => items.push(Item::Text(text)),
         _ if data.is_empty() => {}

@@ -12,7 +12,7 @@ use syfthub_config::Secret;
 use tokio::time::Instant;
 
 use crate::chat::{Ask, EndpointRef};
-use crate::space::{Accept, Failure, Space, Target};
+use crate::space::{Accept, Failure, Held, Space, Target};
 
 /// How a source ended. SDKs refuse any other name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -58,14 +58,15 @@ pub(crate) struct Document {
     pub content: String,
     /// The source's own score.
     pub score: f64,
-    /// Open data of the source.
-    pub metadata: Value,
 }
 
 /// Most documents that are taken from one source.
 pub(crate) const MAX_DOCUMENTS: usize = 100;
 /// Longest text of a document, in code points.
 pub(crate) const MAX_CONTENT_CHARS: usize = 100_000;
+
+/// Most that is read of a source's answer, in bytes.
+const MAX_ANSWER: usize = 2 * 1024 * 1024;
 
 /// How one source ended and what it returned.
 #[derive(Debug)]
@@ -82,6 +83,8 @@ pub(crate) struct Outcome {
     pub documents: Vec<Document>,
     /// What its policies report; not trusted.
     pub policy: Option<Value>,
+    /// The memory of the documents.
+    pub held: Option<Held>,
 }
 
 /// Asks every source of `ask` and yields the outcomes as they complete. `tokens` are satellite tokens by
@@ -115,10 +118,10 @@ async fn query_source(
     });
     let target = Target::new(source, tokens);
     let answer = tokio::time::timeout(timeout, async {
-        space.query(&target, &body, Accept::Json).await?.json().await
+        space.query(&target, &body, Accept::Json).await?.json(read::ANSWER, MAX_ANSWER).await
     });
     let outcome = match answer.await.unwrap_or(Err(Failure::Timeout)) {
-        Ok(json) => read::outcome(index, path, &json),
+        Ok((json, held)) => read::outcome(index, path, json, held),
         Err(failure) => failed(index, path, failure, ask.credential.is_some()),
     };
     log(&outcome, started.elapsed());
@@ -161,5 +164,6 @@ fn failed(index: usize, path: String, failure: Failure, can_pay: bool) -> Outcom
         }
         other => other.to_string(),
     });
-    Outcome { index, path, status, error_message, documents: Vec::new(), policy: failure.into_policy() }
+    let policy = failure.into_policy();
+    Outcome { index, path, status, error_message, documents: Vec::new(), policy, held: None }
 }

@@ -2,8 +2,14 @@
 
 use serde_json::Value;
 
+use crate::shape::{self, Shape};
+
 /// Longest reason that is passed on, in code points.
 const MAX_DETAIL_CHARS: usize = 200;
+
+/// What is kept of an error answer.
+const ERROR: Shape =
+    Shape::Keys(&[("detail", Shape::Keys(&[("message", Shape::Leaf)])), ("policy_metadata", shape::POLICY)]);
 
 /// Why a call gave nothing. `Display` is a text for the client.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +42,9 @@ pub(crate) enum Failure {
     /// More than is read from an endpoint.
     #[error("The endpoint's answer is too large")]
     TooLarge,
+    /// The answers that are in hand already leave no room for this one.
+    #[error("This hub is busy with too many large answers; try again shortly")]
+    Busy,
     /// The endpoint gave up while it answered.
     #[error("{0}")]
     GaveUp(String),
@@ -44,7 +53,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// From a complete answer with a status other than 200.
     pub(super) fn from_answer(code: u16, body: &[u8]) -> Self {
-        let json = serde_json::from_slice::<Value>(body).ok();
+        let json = shape::read(body, ERROR).ok();
         if json.is_none() && is_web_page(body) {
             if code != 403 {
                 return Self::WebPage;

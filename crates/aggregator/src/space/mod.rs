@@ -3,11 +3,12 @@
 
 mod address;
 mod failure;
+mod memory;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 use syfthub_config::Secret;
@@ -16,14 +17,19 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 pub(crate) use failure::Failure;
+pub(crate) use memory::Held;
+use memory::Memory;
 
 use crate::chat::EndpointRef;
+use crate::shape::{self, Shape};
 
 /// Waits before the second and the third attempt.
 pub(crate) const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 /// Calls under way at once in this process; more wait for their turn.
 const MAX_CALLS: usize = 512;
-/// Most that is read of an answer, in bytes.
+/// Most that answers may take at once in this process, in bytes.
+const MAX_IN_HAND: usize = 256 * 1024 * 1024;
+/// Most that is read of any answer, in bytes.
 pub(crate) const MAX_ANSWER: usize = 8 * 1024 * 1024;
 /// Most that is read of an error answer, in bytes.
 const MAX_ERROR: usize = 64 * 1024;
@@ -56,11 +62,12 @@ pub(crate) struct Space {
     client: Client,
     retry_waits: [Duration; 2],
     calls: Semaphore,
+    memory: Memory,
 }
 
 impl Space {
     pub(crate) fn new(client: Client, retry_waits: [Duration; 2]) -> Self {
-        Self { client, retry_waits, calls: Semaphore::new(MAX_CALLS) }
+        Self { client, retry_waits, calls: Semaphore::new(MAX_CALLS), memory: Memory::new(MAX_IN_HAND) }
     }
 
     /// Sends `body`. Statuses that may heal are tried again, at most twice; nothing else is.
@@ -113,7 +120,7 @@ impl Space {
             request.body(body).send().await.map_err(|error| Failure::from_egress(error, &origin))?;
         let status = response.status().as_u16();
         if status == 200 {
-            return Ok(Reply { response, origin, _call: call });
+            return Ok(Reply { response, origin, held: self.memory.hold(), _call: call });
         }
         let body = response.excerpt(MAX_ERROR).await;
         Err(Failure::from_answer(status, body.as_bytes()))
@@ -125,6 +132,7 @@ impl Space {
 pub(crate) struct Reply<'a> {
     response: Response,
     origin: String,
+    held: Held,
     _call: SemaphorePermit<'a>,
 }
 
@@ -134,15 +142,28 @@ impl Reply<'_> {
         self.response.media_type().as_deref() == Some("text/event-stream")
     }
 
-    /// The whole body as JSON.
-    pub(crate) async fn json(self) -> Result<Value, Failure> {
-        let body = self.response.bytes_capped(MAX_ANSWER).await;
-        let body = body.map_err(|error| Failure::from_egress(error, &self.origin))?;
-        match serde_json::from_slice(&body) {
-            Ok(json) => Ok(json),
+    /// The whole body, at most `max` bytes of it, as JSON of a shape; with the memory that it takes.
+    pub(crate) async fn json(mut self, shape: Shape, max: usize) -> Result<(Value, Held), Failure> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.chunk().await? {
+            let length = body.len() + chunk.len();
+            if length > max {
+                return Err(Failure::TooLarge);
+            }
+            // The texts in it are there twice while it is read.
+            self.held.grow_to(length.saturating_mul(2))?;
+            body.extend_from_slice(&chunk);
+        }
+        match shape::read(&body, shape) {
+            Ok(json) => Ok((json, self.held)),
             Err(_) if failure::is_web_page(&body) => Err(Failure::WebPage),
             Err(_) => Err(Failure::InvalidJson),
         }
+    }
+
+    /// Makes room for `bytes` of an answer that is read piece by piece.
+    pub(crate) fn hold(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.held.grow_to(bytes)
     }
 
     /// The next piece of the body.

@@ -135,6 +135,24 @@ async fn ten_thousand_documents_are_cut_to_size() {
 }
 
 #[tokio::test]
+async fn an_answer_beyond_two_mebibytes_is_refused() {
+    let text = "x".repeat(1024 * 1024);
+    let large = Upstream::json(references(&[("A", &text, 0.5), ("B", &text, 0.5), ("C", &text, 0.5)])).await;
+    let report = report(&large).await;
+    assert_eq!(report["status"], "error", "{report}");
+    assert!(message(&report).contains("too large"));
+}
+
+#[tokio::test]
+async fn a_flood_of_values_beside_the_documents_is_skipped() {
+    let mut answer = references(&[("A", "text", 0.5)]).to_string();
+    answer.insert_str(1, &format!("\"x\":[{}1],", "[],".repeat(600_000)));
+    let flood = Upstream::start(move |_, _| std::future::ready(answer.clone().into_response())).await;
+    let report = report(&flood).await;
+    assert_eq!((&report["status"], &report["documents_retrieved"]), (&json!("success"), &json!(1)));
+}
+
+#[tokio::test]
 async fn a_model_that_never_stops_talking_is_cut_off() {
     let (app, line) =
         (TestApp::new(), "data: and so on and on and on and on and on and on and on and on and on\n\n");

@@ -1,7 +1,11 @@
 //! What is refused before anything is called.
 
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
 use http::Request;
 use serde_json::{Value, json};
+use syfthub_config::Rule;
 
 use crate::actor::{TestApp, question};
 use crate::upstream::Upstream;
@@ -76,7 +80,16 @@ async fn more_sources_than_allowed_are_refused() {
 }
 
 #[tokio::test]
+async fn an_address_beyond_its_limit_does_not_get_to_send_a_body() {
+    let app = TestApp::with(|settings| settings.rate_limits.chat = Rule::per_seconds(1, 60));
+    let never = || Body::from_stream(futures::stream::pending::<Result<Bytes, Infallible>>());
+    let malformed = Request::post("/api/v1/chat").body("{".into()).unwrap();
+    assert_eq!(app.send(malformed).await.status, 422);
+    assert_eq!(app.send(Request::post("/api/v1/chat").body(never()).unwrap()).await.status, 429);
+}
+
+#[tokio::test]
 async fn a_body_beyond_the_limit_is_refused() {
-    let request = Request::post("/api/v1/chat").body("x".repeat(5 * 1024 * 1024).into()).unwrap();
+    let request = Request::post("/api/v1/chat").body("x".repeat(2 * 1024 * 1024 + 1).into()).unwrap();
     assert_eq!(TestApp::new().send(request).await.status, 413);
 }
