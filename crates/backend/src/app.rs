@@ -19,7 +19,7 @@ use syfthub_store::{Db, refresh};
 use syfthub_web::health::Readiness;
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::metrics_router;
-use syfthub_web::serve::{Shutdown, serve};
+use syfthub_web::serve::{DRAIN, Shutdown, serve};
 use syfthub_web::stack::Stack;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -43,6 +43,9 @@ const JWT_LABEL: &str = "hub tokens";
 const SIGNATURE_QUEUE: usize = 2048;
 /// How often what has expired is deleted.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
+
+/// Longest wait for the database to close, out of the time that a stop may take.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// What the service needs from outside.
 #[derive(Debug, Clone)]
@@ -133,7 +136,8 @@ impl App {
             .add_service(health)
     }
 
-    /// Serves HTTP (with `/metrics`) and gRPC until `shutdown`, and returns when both have drained.
+    /// Serves HTTP (with `/metrics`) and gRPC until `shutdown`, then lets both drain for the grace of the settings
+    /// and closes the database; at most [`DRAIN`] after the order to stop it returns.
     pub async fn run(
         self,
         listener: TcpListener,
@@ -143,11 +147,14 @@ impl App {
     ) -> anyhow::Result<()> {
         let routes = self.router_with(shutdown.readiness());
         let router = metrics_router(Metrics::install()).fallback_service(routes);
-        let grace = self.settings.http.shutdown_grace;
+        let grace = self.settings.http.shutdown_grace.min(DRAIN.saturating_sub(CLOSE));
         let grpc = syfthub_rpc::serve(grpc_listener, self.grpc(), &key, shutdown.wait());
+        let grpc = within_grace(grpc, shutdown.wait(), grace);
         shutdown.readiness().set(true);
         let (http, grpc) = tokio::join!(serve(listener, router, shutdown.clone(), grace), grpc);
-        self.close().await;
+        if tokio::time::timeout(CLOSE, self.close()).await.is_err() {
+            tracing::warn!("database.close.overdue"); // a statement of a call that was cut off
+        }
         http.context("HTTP")?;
         grpc.context("gRPC")
     }
@@ -157,6 +164,25 @@ impl App {
         let tasks = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
         drop(tasks);
         self.db.close().await;
+    }
+}
+
+/// Ends a server that has not drained `grace` after the order to stop.
+async fn within_grace(
+    server: impl Future<Output = std::io::Result<()>>,
+    asked: impl Future<Output = ()>,
+    grace: Duration,
+) -> std::io::Result<()> {
+    let overdue = async {
+        asked.await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        served = server => served,
+        () = overdue => {
+            tracing::warn!("rpc.drain.overdue");
+            Ok(())
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod actor;
 mod browse;
+mod drain;
 mod endpoints;
 mod hostile;
 mod identity;
