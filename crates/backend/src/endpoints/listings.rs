@@ -45,7 +45,8 @@ impl Listings {
         make: impl Future<Output = Result<T>>,
     ) -> Result<Tagged> {
         let key = (self.changes.load(Ordering::SeqCst), key);
-        let made = self.kept.try_get_with(key, async { Tagged::new(&make.await?) }).await;
+        // In a box, or the futures of the routes would each hold it several times.
+        let made = Box::pin(self.kept.try_get_with(key, async { Tagged::new(&make.await?) })).await;
         made.map_err(|error| Arc::try_unwrap(error).unwrap_or_else(|shared| shared_error(&shared)))
     }
 

@@ -137,7 +137,9 @@ fn is_one_edit(a: &str, b: &str) -> bool {
     let (mut a, mut b) = (a[..a.len() - tail].chars(), b[..b.len() - tail].chars());
     match (a.next(), a.next(), b.next(), b.next()) {
         (_, None, _, None) => true,
-        (Some(w), Some(x), Some(y), Some(z)) => (w, x) == (z, y) && a.next().is_none() && b.next().is_none(),
+        (Some(a1), Some(a2), Some(b1), Some(b2)) => {
+            (a1, a2) == (b2, b1) && a.next().is_none() && b.next().is_none()
+        }
         _ => false,
     }
 }
