@@ -17,7 +17,7 @@ pub(crate) struct EndpointRef {
     pub name: String,
     /// Tenant at a service that has several.
     pub tenant_name: Option<String>,
-    /// Owner, and so the audience of its satellite tokens.
+    /// Owner in lower case, and so the audience of its satellite tokens.
     pub owner_username: Option<String>,
     /// Asked instead of the prompt, for sources that take something else than a question.
     pub query_override: Option<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Ask {
     pub model: EndpointRef,
     /// Where documents come from; the order decides the order of `sources`.
     pub data_sources: Vec<EndpointRef>,
-    /// Satellite tokens by owner.
+    /// Satellite tokens by owner, in lower case.
     pub endpoint_tokens: HashMap<String, Secret>,
     /// The caller's own credential at the hub. It goes to the hub and nowhere else.
     pub credential: Option<Secret>,

@@ -7,6 +7,7 @@ pub(crate) mod event;
 mod found;
 pub(crate) mod grpc;
 mod pipeline;
+mod place;
 mod request;
 pub(crate) mod routes;
 mod titles;
@@ -28,6 +29,7 @@ pub(crate) use ask::{Ask, EndpointRef};
 use event::{Event, Failed};
 use pipeline::Run;
 use tokens::SatelliteTokens;
+pub(crate) use tokens::Tokens;
 
 use crate::space::Space;
 

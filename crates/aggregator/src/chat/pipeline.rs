@@ -1,18 +1,16 @@
 //! The steps of one question: retrieve, rank, prompt, generate, attribute.
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use syfthub_config::Secret;
 use syfthub_domain::{Error, ErrorCode, Result};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::event::{Answer, Event, SourceInfo};
 use super::found::{Found, Selection};
-use super::{Ask, Chat, Delivery, TARGET, millis};
+use super::{Ask, Chat, Delivery, TARGET, Tokens, millis};
 use crate::billing::Billing;
 use crate::citations;
 use crate::generate::{Piece, Usage, generate};
@@ -78,7 +76,7 @@ impl<'a> Run<'a> {
     }
 
     /// Asks all sources; the outcomes come back in the order of the request.
-    async fn retrieve(&self, tokens: &HashMap<String, Secret>) -> Result<Vec<Outcome>> {
+    async fn retrieve(&self, tokens: &Tokens) -> Result<Vec<Outcome>> {
         let timeout = self.chat.settings.retrieval_timeout;
         let mut completed = query_sources(&self.chat.space, self.ask, tokens, timeout);
         let mut outcomes = Vec::with_capacity(self.ask.data_sources.len());
@@ -105,12 +103,7 @@ impl<'a> Run<'a> {
         Ok((found, selection))
     }
 
-    async fn answer(
-        &mut self,
-        tokens: &HashMap<String, Secret>,
-        found: &Found,
-        selection: &Selection,
-    ) -> Result<Generated> {
+    async fn answer(&mut self, tokens: &Tokens, found: &Found, selection: &Selection) -> Result<Generated> {
         self.emit(Event::GenerationStart).await?;
         let messages = self.messages(found, selection);
         let started = Instant::now();
@@ -143,7 +136,7 @@ impl<'a> Run<'a> {
     /// Reads the model's answer and passes it on; heartbeats until it says something.
     async fn generate(
         &mut self,
-        tokens: &HashMap<String, Secret>,
+        tokens: &Tokens,
         messages: &[Message],
     ) -> Result<(String, Option<Usage>), Failure> {
         let streamed = self.delivery == Delivery::Streamed && self.chat.settings.model_streaming;

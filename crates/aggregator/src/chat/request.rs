@@ -107,7 +107,8 @@ fn read_endpoint(fields: &mut Fields, is_called: bool) -> EndpointRef {
     let named =
         |field: Field<'_, String>| field.length(0, MAX_NAME).optional().filter(|text| !text.is_empty());
     let tenant_name = named(fields.string("tenant_name"));
-    let owner_username = named(fields.string("owner_username"));
+    // Usernames are in lower case wherever they are compared, and here they are keys of tokens.
+    let owner_username = named(fields.string("owner_username")).map(|owner| owner.to_lowercase());
     let query_override = fields.string("query_override").length(0, MAX_TEXT).optional();
     EndpointRef { url, slug, name, tenant_name, owner_username, query_override }
 }
@@ -132,7 +133,17 @@ fn check_tokens(tokens: &Map<String, Value>) -> Result<(), String> {
 }
 
 fn to_tokens(tokens: Map<String, Value>) -> HashMap<String, Secret> {
-    tokens.into_iter().filter_map(|(owner, token)| Some((owner, Secret::new(token.as_str()?)))).collect()
+    let mut by_owner = HashMap::with_capacity(tokens.len());
+    for (owner, token) in tokens {
+        let Some(token) = token.as_str().map(Secret::new) else { continue };
+        let key = owner.to_lowercase();
+        if key == owner {
+            by_owner.insert(key, token);
+        } else {
+            by_owner.entry(key).or_insert(token);
+        }
+    }
+    by_owner
 }
 
 #[cfg(test)]
@@ -231,6 +242,17 @@ mod tests {
         assert_eq!(failing(with("model", empty.clone())), ["model.url", "model.slug"]);
         let ask = try_read(json!({"prompt": "q", "model": empty, "retrieval_only": true})).unwrap();
         assert!(ask.retrieval_only);
+    }
+
+    #[test]
+    fn owners_are_in_lower_case_everywhere() {
+        let mut body =
+            with("data_sources", json!([{"url": "http://s", "slug": "s", "owner_username": "Bob"}]));
+        body["endpoint_tokens"] = json!({"bob": "exact", "Bob": "other", "ANN": "hers"});
+        let ask = try_read(body).unwrap();
+        assert_eq!(ask.data_sources[0].path(), "bob/s");
+        assert_eq!(ask.endpoint_tokens["bob"], Secret::new("exact"));
+        assert_eq!(ask.endpoint_tokens["ann"], Secret::new("hers"));
     }
 
     #[test]

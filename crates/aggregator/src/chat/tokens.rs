@@ -1,7 +1,9 @@
 //! Satellite tokens for owners whose token the caller did not bring.
 //!
-//! They are minted by the hub on the caller's own credential, which goes nowhere else. When the hub
-//! cannot mint one, the endpoint is called without: it decides whether it serves strangers.
+//! They are minted by the hub on the caller's own credential, which goes nowhere else. Since addresses come
+//! with the request, a minted token only goes to an address that the directory confirms: otherwise who
+//! talks a caller into a forged reference would receive a token that speaks for the caller. When there is
+//! none, the endpoint is called without: it decides whether it serves strangers.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,7 +17,8 @@ use syfthub_proto::identity::MintSatelliteTokensRequest;
 use syfthub_rpc::{Peer, status, stubs, with_deadline};
 use tokio::sync::Mutex;
 
-use super::ask::Ask;
+use super::ask::{Ask, EndpointRef};
+use super::place::{self, Place};
 
 /// Longest wait for the hub; a chat goes on without tokens after that.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -27,6 +30,23 @@ const CAPACITY: u64 = 20_000;
 const MAX_AUDIENCES: usize = 50;
 
 type CredentialHash = [u8; 32];
+
+/// The tokens of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens {
+    /// By owner. The caller brought them and answers for where they go.
+    brought: HashMap<String, Secret>,
+    /// By confirmed place.
+    minted: HashMap<Place, Secret>,
+}
+
+impl Tokens {
+    /// The token that an endpoint may see: one of its owner.
+    pub(crate) fn of(&self, endpoint: &EndpointRef) -> Option<&Secret> {
+        let brought = self.brought.get(endpoint.owner_username.as_deref()?);
+        brought.or_else(|| self.minted.get(&Place::of(endpoint)?))
+    }
+}
 
 /// Mints and remembers satellite tokens.
 #[derive(Debug)]
@@ -49,25 +69,31 @@ impl SatelliteTokens {
         }
     }
 
-    /// Every token that the request can use, by owner: those that came with it and minted ones.
-    pub(super) async fn for_request(&self, ask: &Ask) -> HashMap<String, Secret> {
-        let mut tokens = ask.endpoint_tokens.clone();
+    /// Every token that the request can use: those that came with it and minted ones.
+    pub(super) async fn for_request(&self, ask: &Ask) -> Tokens {
+        let mut tokens = Tokens { brought: ask.endpoint_tokens.clone(), minted: HashMap::new() };
         let Some(credential) = ask.credential.as_ref().filter(|credential| !credential.is_empty()) else {
             return tokens;
         };
         let model = (!ask.retrieval_only).then_some(&ask.model);
-        let missing: BTreeSet<&str> = ask
+        let places: BTreeSet<Place> = ask
             .data_sources
             .iter()
             .chain(model)
-            .filter_map(|endpoint| endpoint.owner_username.as_deref())
-            .filter(|owner| !owner.is_empty() && !tokens.contains_key(*owner))
-            .take(MAX_AUDIENCES)
+            .filter_map(Place::of)
+            .filter(|place| !tokens.brought.contains_key(place.owner()))
             .collect();
-        if !missing.is_empty() {
-            let minted = self.mint(credential, &missing).await;
-            tokens.extend(minted);
+        if places.is_empty() {
+            return tokens;
         }
+        let places = place::confirmed(&self.hub, credential, places).await;
+        let owners: BTreeSet<&str> = places.iter().map(Place::owner).take(MAX_AUDIENCES).collect();
+        if owners.is_empty() {
+            return tokens;
+        }
+        let minted = self.mint(credential, &owners).await;
+        let token = |place: &Place| minted.get(place.owner()).cloned();
+        tokens.minted = places.iter().filter_map(|place| Some((place.clone(), token(place)?))).collect();
         tokens
     }
 

@@ -3,18 +3,15 @@
 mod envelope;
 mod stream;
 
-use std::collections::HashMap;
-
 use futures::FutureExt;
 use futures::stream::Stream;
 use serde_json::{Value, json};
-use syfthub_config::Secret;
 
 pub(crate) use envelope::Usage;
 use envelope::{ANSWER, Envelope};
 use stream::{Item, Reader};
 
-use crate::chat::Ask;
+use crate::chat::{Ask, Tokens};
 use crate::prompt::Message;
 use crate::space::{Accept, Failure, Reply, Space, Target};
 
@@ -39,7 +36,7 @@ pub(crate) enum Piece {
 pub(crate) fn generate<'a>(
     space: &'a Space,
     ask: &'a Ask,
-    tokens: &'a HashMap<String, Secret>,
+    tokens: &'a Tokens,
     messages: &'a [Message],
     streamed: bool,
 ) -> impl Stream<Item = Result<Piece, Failure>> + Send + 'a {

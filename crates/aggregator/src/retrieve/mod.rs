@@ -2,16 +2,14 @@
 
 mod read;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, Stream};
 use serde::Serialize;
 use serde_json::{Value, json};
-use syfthub_config::Secret;
 use tokio::time::Instant;
 
-use crate::chat::{Ask, EndpointRef};
+use crate::chat::{Ask, EndpointRef, Tokens};
 use crate::space::{Accept, Failure, Held, Space, Target};
 
 /// How a source ended. SDKs refuse any other name.
@@ -87,12 +85,11 @@ pub(crate) struct Outcome {
     pub held: Option<Held>,
 }
 
-/// Asks every source of `ask` and yields the outcomes as they complete. `tokens` are satellite tokens by
-/// owner; `timeout` bounds each source, repetitions included.
+/// Asks every source of `ask` and yields the outcomes as they complete. `timeout` bounds each source, repetitions included.
 pub(crate) fn query_sources<'a>(
     space: &'a Space,
     ask: &'a Ask,
-    tokens: &'a HashMap<String, Secret>,
+    tokens: &'a Tokens,
     timeout: Duration,
 ) -> impl Stream<Item = Outcome> + Send + Unpin + 'a {
     let query = move |(index, source)| query_source(space, ask, tokens, index, source, timeout);
@@ -102,7 +99,7 @@ pub(crate) fn query_sources<'a>(
 async fn query_source(
     space: &Space,
     ask: &Ask,
-    tokens: &HashMap<String, Secret>,
+    tokens: &Tokens,
     index: usize,
     source: &EndpointRef,
     timeout: Duration,

@@ -5,7 +5,6 @@ mod address;
 mod failure;
 mod memory;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -20,7 +19,7 @@ pub(crate) use failure::Failure;
 pub(crate) use memory::Held;
 use memory::Memory;
 
-use crate::chat::EndpointRef;
+use crate::chat::{EndpointRef, Tokens};
 use crate::shape::{self, Shape};
 
 /// Waits before the second and the third attempt.
@@ -50,9 +49,8 @@ pub(crate) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// The endpoint with its owner's token: a token is only ever shown to the owner whom it names.
-    pub(crate) fn new(endpoint: &'a EndpointRef, tokens: &'a HashMap<String, Secret>) -> Self {
-        let token = endpoint.owner_username.as_ref().and_then(|owner| tokens.get(owner));
-        Self { endpoint, token }
+    pub(crate) fn new(endpoint: &'a EndpointRef, tokens: &'a Tokens) -> Self {
+        Self { endpoint, token: tokens.of(endpoint) }
     }
 }
 

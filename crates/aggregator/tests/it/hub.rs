@@ -1,10 +1,16 @@
 //! A hub that mints tokens by rote and counts how often it was asked; and what the service does with them.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use syfthub_proto::directory::directory_service_server::DirectoryService;
+use syfthub_proto::directory::{
+    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ResolveEndpointsRequest, ResolveEndpointsResponse,
+    SearchEndpointsRequest, SearchEndpointsResponse,
+};
 use syfthub_proto::identity::identity_service_server::IdentityService;
 use syfthub_proto::identity::{
     FindUserRequest, FindUserResponse, MintSatelliteTokensRequest, MintSatelliteTokensResponse,
@@ -22,12 +28,19 @@ pub(crate) const KEY: InternalKey = InternalKey::new([7; 32]);
 pub(crate) struct FakeHub {
     pub(crate) minted: Arc<AtomicUsize>,
     pub(crate) audiences: Arc<Mutex<Vec<String>>>,
+    published: Arc<Mutex<HashMap<String, String>>>,
 }
 
 impl FakeHub {
     pub(crate) fn peer(&self) -> Peer {
-        let routes = tonic::service::Routes::new(stubs::identity_server(self.clone()));
+        let routes = tonic::service::Routes::new(stubs::identity_server(self.clone()))
+            .add_service(stubs::directory_server(self.clone()));
         syfthub_rpc::local(routes, Caller::Aggregator, &KEY)
+    }
+
+    /// Lists an endpoint in the directory.
+    pub(crate) fn publish(&self, path: &str, url: &str) {
+        self.published.lock().unwrap().insert(path.to_owned(), url.to_owned());
     }
 }
 
@@ -67,6 +80,45 @@ impl IdentityService for FakeHub {
     }
 }
 
+#[tonic::async_trait]
+impl DirectoryService for FakeHub {
+    async fn resolve_endpoints(
+        &self,
+        request: Request<ResolveEndpointsRequest>,
+    ) -> Result<Response<ResolveEndpointsResponse>, Status> {
+        let request = request.into_inner();
+        if request.credential != "syft_pat_good" {
+            return Err(Status::unauthenticated("no"));
+        }
+        let published = self.published.lock().unwrap();
+        let mut answer = ResolveEndpointsResponse::default();
+        for path in request.paths {
+            let Some(url) = published.get(&path).cloned() else {
+                answer.missing.push(path);
+                continue;
+            };
+            let (owner, slug) = path.split_once('/').unwrap();
+            let (owner_username, slug) = (owner.to_owned(), slug.to_owned());
+            answer.endpoints.push(Endpoint { owner_username, slug, url, ..Endpoint::default() });
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn search_endpoints(
+        &self,
+        _: Request<SearchEndpointsRequest>,
+    ) -> Result<Response<SearchEndpointsResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn list_endpoints(
+        &self,
+        _: Request<ListEndpointsRequest>,
+    ) -> Result<Response<ListEndpointsResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+}
+
 #[tokio::test]
 async fn tokens_of_the_request_go_to_their_owner_only() {
     let (app, model) = (TestApp::new(), Upstream::model("ok").await);
@@ -90,6 +142,8 @@ async fn missing_tokens_are_minted_in_one_call_and_kept_until_shortly_before_the
     let mut body = question(&model, &[("ann/a", &a), ("bob/b", &b)]);
     body["user_token"] = json!("syft_pat_good");
     body["endpoint_tokens"] = json!({"bob": "own"});
+    app.hub.publish("ann/a", &format!("{}/", a.url));
+    app.hub.publish("mia/writer", &model.url);
     app.chat(&body).await;
     app.chat(&body).await;
     assert_eq!(app.hub.minted.load(Ordering::SeqCst), 1);
@@ -108,6 +162,7 @@ async fn a_burst_mints_once_and_the_credential_reaches_nobody_but_the_hub() {
     let (app, model) = (TestApp::new(), Upstream::model("ok").await);
     let source = Upstream::source(&[]).await;
     let body = question(&model, &[("ann/a", &source)]);
+    app.hub.publish("ann/a", &source.url);
     let ask = || {
         let mut request = post("/api/v1/chat", &body);
         request.headers_mut().insert("authorization", "Bearer syft_pat_good".parse().unwrap());
@@ -118,6 +173,37 @@ async fn a_burst_mints_once_and_the_credential_reaches_nobody_but_the_hub() {
     for call in source.calls().into_iter().chain(model.calls()) {
         assert!(!format!("{call:?}").contains("syft_pat_good"));
     }
+}
+
+#[tokio::test]
+async fn a_minted_token_goes_to_the_published_address_only() {
+    let (app, model) = (TestApp::new(), Upstream::model("ok").await);
+    let (ann, foreign) = (Upstream::source(&[]).await, Upstream::source(&[]).await);
+    app.hub.publish("ann/a", &ann.url);
+    app.hub.publish("ann/b", &ann.url);
+    let sources = [("ann/a", &ann), ("ann/b", &foreign), ("ann/unlisted", &foreign), ("eve/x", &foreign)];
+    let mut body = question(&model, &sources);
+    body["user_token"] = json!("syft_pat_good");
+    assert_eq!(app.chat(&body).await.status, 200);
+    assert_eq!(ann.calls()[0].header("authorization"), Some("Bearer minted-0-for-ann"));
+    assert_eq!(foreign.calls().len(), 3);
+    for call in foreign.calls().into_iter().chain(model.calls()) {
+        assert_eq!(call.header("authorization"), None, "{}", call.path);
+    }
+    assert_eq!(*app.hub.audiences.lock().unwrap(), ["ann"], "nothing is minted for nobody");
+}
+
+#[tokio::test]
+async fn the_case_of_a_username_does_not_matter() {
+    let (app, model) = (TestApp::new(), Upstream::model("ok").await);
+    let (ann, bob) = (Upstream::source(&[]).await, Upstream::source(&[]).await);
+    app.hub.publish("ann/a", &ann.url);
+    let mut body = question(&model, &[("Ann/a", &ann), ("bob/b", &bob)]);
+    body["user_token"] = json!("syft_pat_good");
+    body["endpoint_tokens"] = json!({"Bob": "own"});
+    app.chat(&body).await;
+    assert_eq!(ann.calls()[0].header("authorization"), Some("Bearer minted-0-for-ann"));
+    assert_eq!(bob.calls()[0].header("authorization"), Some("Bearer own"));
 }
 
 #[tokio::test]
