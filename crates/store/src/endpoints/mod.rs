@@ -19,8 +19,9 @@ pub use change::{
 };
 pub use health::{HealthReport, apply_health_report};
 pub use listing::{
-    GroupedEndpoint, MAX_GROUPED_BYTES, OwnerFilter, OwnerSummary, PublicFilter, Sort, count_owners, count_public, grouped,
-    list_by_owner, list_guest_accessible, list_owners, list_public, list_public_by_owner, list_trending,
+    GroupedEndpoint, MAX_GROUPED_BYTES, OwnerFilter, OwnerSummary, PublicFilter, Sort, count_owners,
+    count_public, grouped, list_by_owner, list_guest_accessible, list_owners, list_public,
+    list_public_by_owner, list_trending,
 };
 pub use resolve::{
     Candidate, count_by_owner, find_by_id, find_by_ids, find_by_owner_and_slug, resolve_many,
