@@ -44,8 +44,11 @@ pub(super) struct Envelope {
 /// What is kept of a model's answer in one piece.
 pub(super) const ANSWER: Shape = Shape::Keys(&[("summary", SUMMARY), ("policy_metadata", shape::POLICY)]);
 /// The envelope inside.
-pub(super) const SUMMARY: Shape =
-    Shape::Keys(&[("message", Shape::Keys(&[("content", Shape::Leaf)])), ("usage", USAGE)]);
+pub(super) const SUMMARY: Shape = Shape::Keys(&[
+    ("message", Shape::Keys(&[("content", Shape::Leaf)])),
+    ("usage", USAGE),
+    ("finish_reason", Shape::Leaf),
+]);
 /// Token counts.
 pub(super) const USAGE: Shape = Shape::Keys(&[
     ("prompt_tokens", Shape::Leaf),

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 pub(crate) use envelope::Usage;
 use envelope::{ANSWER, Envelope};
-use stream::{Item, Reader};
+use stream::{Ending, Item, Reader};
 
-use crate::chat::{Ask, Tokens};
+use crate::chat::{Ask, EndpointRef, Tokens};
 use crate::prompt::Message;
 use crate::space::{Accept, Failure, Reply, Space, Target};
 
@@ -51,7 +51,7 @@ pub(crate) fn generate<'a>(
         let accept = if streamed { Accept::EventStream } else { Accept::Json };
         let reply = space.query(&Target::new(&ask.model, tokens), &body, accept).await?;
         if reply.is_event_stream() {
-            for await piece in read_stream(reply) {
+            for await piece in read_stream(reply, &ask.model) {
                 yield piece?;
             }
         } else {
@@ -73,7 +73,10 @@ pub(crate) fn generate<'a>(
     }
 }
 
-fn read_stream(mut reply: Reply<'_>) -> impl Stream<Item = Result<Piece, Failure>> + Send {
+fn read_stream<'a>(
+    mut reply: Reply<'a>,
+    model: &'a EndpointRef,
+) -> impl Stream<Item = Result<Piece, Failure>> + Send + 'a {
     async_stream::try_stream! {
         let mut reader = Reader::default();
         let mut length = 0;
@@ -82,7 +85,7 @@ fn read_stream(mut reply: Reply<'_>) -> impl Stream<Item = Result<Piece, Failure
             let is_last = chunk.is_none();
             let items = match chunk {
                 Some(chunk) => reader.push(&chunk).map_err(|_| Failure::TooLarge)?,
-                None => std::mem::take(&mut reader).finish(),
+                None => reader.finish(),
             };
             reply.hold(length + reader.pending())?;
             for item in items {
@@ -105,8 +108,21 @@ fn read_stream(mut reply: Reply<'_>) -> impl Stream<Item = Result<Piece, Failure
                 }
             }
             if is_last {
+                check_end(reader.ending(), model)?;
                 break;
             }
         }
     }
+}
+
+/// Whether an answer may count as complete whose stream was closed without a word.
+fn check_end(ending: Ending, model: &EndpointRef) -> Result<(), Failure> {
+    if ending == Ending::Complete {
+        return Ok(());
+    }
+    tracing::warn!(target: "syfthub.aggregator.generate", path = model.path(), "model.stream.unterminated");
+    if ending == Ending::BrokenOff {
+        return Err(Failure::GaveUp("the answer broke off".to_owned()));
+    }
+    Ok(())
 }

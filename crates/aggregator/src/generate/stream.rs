@@ -21,7 +21,8 @@ const LINE: Shape = Shape::Keys(&[
     ("detail", Shape::Leaf),
     ("message", Shape::Leaf),
 ]);
-const CHOICE: Shape = Shape::Keys(&[("delta", Shape::Keys(&[("content", Shape::Leaf)]))]);
+const CHOICE: Shape =
+    Shape::Keys(&[("delta", Shape::Keys(&[("content", Shape::Leaf)])), ("finish_reason", Shape::Leaf)]);
 
 /// What one line of the stream says.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +50,21 @@ pub(super) struct Reader {
     pending: Vec<u8>,
     /// The event name of the block in hand is `error`.
     is_error: bool,
+    /// Something was said that only comes at the end of an answer.
+    has_end: bool,
+    /// The dialect is one whose answers have an end that is told.
+    tells_end: bool,
+}
+
+/// How a stream stands that says nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The answer is complete.
+    Complete,
+    /// Nobody can say whether more was meant to come.
+    Untold,
+    /// More was meant to come.
+    BrokenOff,
 }
 
 impl Reader {
@@ -74,8 +90,17 @@ impl Reader {
         self.pending.len()
     }
 
+    /// How the stream stands after what was read.
+    pub(super) fn ending(&self) -> Ending {
+        match (self.has_end, self.tells_end) {
+            (true, _) => Ending::Complete,
+            (false, true) => Ending::BrokenOff,
+            (false, false) => Ending::Untold,
+        }
+    }
+
     /// The stream is over; a last line needs no line end.
-    pub(super) fn finish(mut self) -> Vec<Item> {
+    pub(super) fn finish(&mut self) -> Vec<Item> {
         let mut items = Vec::new();
         let line = std::mem::take(&mut self.pending);
         self.read_line(&line, &mut items);
@@ -94,10 +119,35 @@ impl Reader {
             if self.is_error {
                 items.push(Item::Failed(failure_text(data)));
             } else {
-                read_data(data, items);
+                self.read_data(data, items);
             }
         }
     }
+
+    fn read_data(&mut self, data: &str, items: &mut Vec<Item>) {
+        if data.trim() == "[DONE]" {
+            self.has_end = true;
+            items.push(Item::End);
+            return;
+        }
+        match shape::read(data.as_bytes(), LINE) {
+            Ok(json @ Value::Object(_)) => {
+                self.tells_end |= json.get("choices").is_some_and(Value::is_array);
+                self.has_end |= tells_end(&json);
+                read_object(&json, items);
+            }
+            Ok(Value::String(text)) => items.push(Item::Text(text)),
+            _ if data.is_empty() => {}
+            _ => items.push(Item::Text(data.to_owned())),
+        }
+    }
+}
+
+/// Whether a line has what only comes at the end: a reason to stop, token counts, charges.
+fn tells_end(json: &Value) -> bool {
+    ["/choices/0/finish_reason", "/summary/finish_reason", "/usage", "/summary/usage", "/policy_metadata"]
+        .iter()
+        .any(|pointer| json.pointer(pointer).is_some_and(|value| !value.is_null()))
 }
 
 fn failure_text(data: &str) -> String {
@@ -105,19 +155,6 @@ fn failure_text(data: &str) -> String {
         .ok()
         .and_then(|json| envelope::error_text(&json))
         .unwrap_or_else(|| data.to_owned())
-}
-
-fn read_data(data: &str, items: &mut Vec<Item>) {
-    if data.trim() == "[DONE]" {
-        items.push(Item::End);
-        return;
-    }
-    match shape::read(data.as_bytes(), LINE) {
-        Ok(json @ Value::Object(_)) => read_object(&json, items),
-        Ok(Value::String(text)) => items.push(Item::Text(text)),
-        _ if data.is_empty() => {}
-        _ => items.push(Item::Text(data.to_owned())),
-    }
 }
 
 fn read_object(json: &Value, items: &mut Vec<Item>) {
@@ -199,6 +236,26 @@ mod tests {
             read("event: error\ndata: {\"detail\":\"gone\"}\n\ndata: x\n"),
             [Item::Failed("gone".into()), text("x")]
         );
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_told_from_one_that_ends() {
+        let ending = |stream: &str| {
+            let mut reader = Reader::default();
+            reader.push(stream.as_bytes()).unwrap();
+            reader.finish();
+            reader.ending()
+        };
+        let chunk = r#"data: {"choices":[{"delta":{"content":"a"},"finish_reason":null}],"usage":null}"#;
+        assert_eq!(ending(chunk), Ending::BrokenOff);
+        for end in [
+            r#"data: {"choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+            r#"data: {"choices":[],"usage":{"total_tokens":7}}"#,
+            "data: [DONE]",
+        ] {
+            assert_eq!(ending(&format!("{chunk}\n\n{end}")), Ending::Complete, "{end}");
+        }
+        assert_eq!(ending("data: words\n\ndata: {\"content\":\"a\"}"), Ending::Untold);
     }
 
     #[test]

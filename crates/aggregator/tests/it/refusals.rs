@@ -53,6 +53,10 @@ async fn a_model_that_fails_says_so_in_words() {
             Upstream::stream(&["data: {\"error\":{\"message\":\"out of memory\"}}"]).await,
             "Generation failed: out of memory",
         ),
+        (
+            Upstream::stream(&[r#"data: {"choices":[{"delta":{"content":"Use the re"}}]}"#]).await,
+            "Generation failed: the answer broke off",
+        ),
     ] {
         let answer = app.stream(&question(&model, &[])).await;
         assert_eq!(answer.event("error")["message"], expected);
