@@ -51,11 +51,13 @@ pub struct Pace {
     pub retry_waits: [Duration; 2],
     /// Interval of heartbeats while the model has not said anything (3 s).
     pub heartbeat: Duration,
+    /// Longest wait for a reader that takes nothing any more (60 s).
+    pub patience: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { retry_waits: RETRY_WAITS, heartbeat: Duration::from_secs(3) }
+        Self { retry_waits: RETRY_WAITS, heartbeat: Duration::from_secs(3), patience: Duration::from_mins(1) }
     }
 }
 
@@ -85,7 +87,7 @@ impl App {
         let client = Client::guarded(&settings.egress, limits)?;
         let space = Space::new(client, pace.retry_waits);
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
-        let chat = Arc::new(Chat::new(deps.hub, space, deps.clock, aggregator, pace.heartbeat));
+        let chat = Arc::new(Chat::new(deps.hub, space, deps.clock, aggregator, &pace));
         Ok(Self { settings: settings.clone(), chat, limiter })
     }
 

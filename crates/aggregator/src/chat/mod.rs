@@ -6,6 +6,7 @@ mod ask;
 pub(crate) mod event;
 mod found;
 pub(crate) mod grpc;
+mod outlet;
 mod pipeline;
 mod place;
 mod request;
@@ -27,10 +28,12 @@ use tokio::time::Instant;
 
 pub(crate) use ask::{Ask, EndpointRef};
 use event::{Event, Failed};
+use outlet::Outlet;
 use pipeline::Run;
 use tokens::SatelliteTokens;
 pub(crate) use tokens::Tokens;
 
+use crate::app::Pace;
 use crate::space::Space;
 
 const TARGET: &str = "syfthub.aggregator.chat";
@@ -56,6 +59,7 @@ pub(crate) struct Chat {
     tokens: SatelliteTokens,
     settings: Aggregator,
     heartbeat: Duration,
+    patience: Duration,
 }
 
 impl Chat {
@@ -64,10 +68,10 @@ impl Chat {
         space: Space,
         clock: SharedClock,
         settings: Aggregator,
-        heartbeat: Duration,
+        pace: &Pace,
     ) -> Self {
         let tokens = SatelliteTokens::new(hub.clone(), clock);
-        Self { hub, space, tokens, settings, heartbeat }
+        Self { hub, space, tokens, settings, heartbeat: pace.heartbeat, patience: pace.patience }
     }
 
     /// Works on a question. The work is tied to the returned stream: dropping it ends every call that
@@ -82,7 +86,8 @@ impl Chat {
             log_started(&ask);
             let started = Instant::now();
             let limit = chat.settings.total_timeout;
-            let mut run = Run::new(&chat, &ask, delivery, events.clone());
+            let outlet = Outlet::new(events, chat.patience);
+            let mut run = Run::new(&chat, &ask, delivery, &outlet);
             let outcome = AssertUnwindSafe(tokio::time::timeout(limit, run.execute())).catch_unwind().await;
             let result = match outcome {
                 Ok(Ok(result)) => result,
@@ -94,8 +99,7 @@ impl Chat {
                 Err(error) => Event::Failed(Box::new(Failed { error, billing: run.take_billing() })),
             };
             log_ended(&last, started.elapsed());
-            // The reader may be gone, and then nobody needs to know.
-            let _ = events.send(last).await;
+            outlet.last(last).await;
         })
     }
 

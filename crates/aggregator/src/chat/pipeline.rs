@@ -2,14 +2,15 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use syfthub_domain::{Error, ErrorCode, Result};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::event::{Answer, Event, SourceInfo};
 use super::found::{Found, Selection};
+use super::outlet::Outlet;
 use super::{Ask, Chat, Delivery, TARGET, Tokens, millis};
 use crate::billing::Billing;
 use crate::citations;
@@ -23,14 +24,14 @@ pub(super) struct Run<'a> {
     chat: &'a Chat,
     ask: &'a Ask,
     delivery: Delivery,
-    events: mpsc::Sender<Event>,
+    outlet: &'a Outlet,
     started: Instant,
     billing: Billing,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(chat: &'a Chat, ask: &'a Ask, delivery: Delivery, events: mpsc::Sender<Event>) -> Self {
-        Self { chat, ask, delivery, events, started: Instant::now(), billing: Billing::default() }
+    pub(super) fn new(chat: &'a Chat, ask: &'a Ask, delivery: Delivery, outlet: &'a Outlet) -> Self {
+        Self { chat, ask, delivery, outlet, started: Instant::now(), billing: Billing::default() }
     }
 
     /// What was charged until now, for the report of a failure.
@@ -107,13 +108,14 @@ impl<'a> Run<'a> {
         self.emit(Event::GenerationStart).await?;
         let messages = self.messages(found, selection);
         let started = Instant::now();
-        let timeout = self.chat.settings.generation_timeout;
-        let text = tokio::time::timeout(timeout, self.generate(tokens, &messages)).await;
-        let generated = text.unwrap_or(Err(Failure::Timeout));
-        log_generated(&self.ask.model.path(), generated.as_ref(), started);
-        match generated {
-            Ok((text, usage)) => Ok(Generated { text, usage, time_ms: millis(started.elapsed()) }),
-            Err(failure) => {
+        match self.generate(tokens, &messages).await {
+            Ok((text, usage)) => {
+                log_generated(&self.ask.model.path(), Ok((&text, usage)), started);
+                Ok(Generated { text, usage, time_ms: millis(started.elapsed()) })
+            }
+            Err(Stop::Reader(error)) => Err(error),
+            Err(Stop::Model(failure)) => {
+                log_generated(&self.ask.model.path(), Err(&failure), started);
                 let error = model_error(&failure);
                 self.billing.add(&self.ask.model.path(), failure.into_policy().as_ref());
                 Err(error)
@@ -133,53 +135,69 @@ impl<'a> Run<'a> {
         prompt::build(&self.ask.prompt, system, &self.ask.messages, material, &Fence::random())
     }
 
-    /// Reads the model's answer and passes it on; heartbeats until it says something.
+    /// Reads the model's answer and passes it on; heartbeats until it says something. The time that the
+    /// reader takes is not the model's.
     async fn generate(
         &mut self,
         tokens: &Tokens,
         messages: &[Message],
-    ) -> Result<(String, Option<Usage>), Failure> {
+    ) -> Result<(String, Option<Usage>), Stop> {
         let streamed = self.delivery == Delivery::Streamed && self.chat.settings.model_streaming;
         let mut pieces = pin!(generate(&self.chat.space, self.ask, tokens, messages, streamed));
         let (mut text, mut usage) = (String::new(), None);
         let started = Instant::now();
+        let mut timeout = pin!(tokio::time::sleep(self.chat.settings.generation_timeout));
         let mut heartbeat = tokio::time::interval_at(started + self.chat.heartbeat, self.chat.heartbeat);
         let wants_heartbeats = self.delivery == Delivery::Streamed;
         loop {
-            let piece = tokio::select! {
+            let event = tokio::select! {
                 biased;
-                piece = pieces.next() => piece,
+                piece = pieces.next() => match piece.transpose().map_err(Stop::Model)? {
+                    Some(Piece::Text(more)) => {
+                        text.push_str(&more);
+                        Event::Token(more)
+                    }
+                    Some(Piece::Usage(counts)) => {
+                        usage = Some(counts);
+                        continue;
+                    }
+                    Some(Piece::Policy(policy)) => {
+                        self.billing.add(&self.ask.model.path(), Some(&policy));
+                        continue;
+                    }
+                    None => break,
+                },
+                () = &mut timeout => return Err(Stop::Model(Failure::Timeout)),
                 _ = heartbeat.tick(), if wants_heartbeats && text.is_empty() => {
-                    self.tell(Event::GenerationHeartbeat { elapsed_ms: millis(started.elapsed()) }).await;
-                    continue;
+                    Event::GenerationHeartbeat { elapsed_ms: millis(started.elapsed()) }
                 }
             };
-            match piece {
-                Some(Ok(Piece::Text(more))) => {
-                    text.push_str(&more);
-                    self.tell(Event::Token(more)).await;
-                }
-                Some(Ok(Piece::Usage(counts))) => usage = Some(counts),
-                Some(Ok(Piece::Policy(policy))) => self.billing.add(&self.ask.model.path(), Some(&policy)),
-                Some(Err(failure)) => return Err(failure),
-                None => break,
-            }
+            let waited = self.emit(event).await?;
+            let until = timeout.deadline() + waited;
+            timeout.as_mut().reset(until);
         }
         if text.is_empty() {
             // Clients wait for one token at least.
-            self.tell(Event::Token(String::new())).await;
+            self.emit(Event::Token(String::new())).await?;
         }
         Ok((text, usage))
     }
 
-    async fn emit(&self, event: Event) -> Result<()> {
-        let gone = |_| Error::new(ErrorCode::Cancelled, "the caller went away");
-        self.events.send(event).await.map_err(gone)
+    async fn emit(&self, event: Event) -> Result<Duration> {
+        self.outlet.emit(event).await
     }
+}
 
-    /// Emits where the task ends anyway when nobody listens.
-    async fn tell(&self, event: Event) {
-        let _ = self.events.send(event).await;
+/// Why there is no answer of the model.
+enum Stop {
+    Model(Failure),
+    /// Nobody takes it.
+    Reader(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Reader(error)
     }
 }
 
@@ -247,7 +265,7 @@ fn log_retrieved(found: &Found, infos: &[SourceInfo], duration_ms: u64) {
     tracing::info!(target: TARGET, sources = infos.len(), failed, documents, duration_ms, "chat.retrieval.completed");
 }
 
-fn log_generated(path: &str, result: Result<&(String, Option<Usage>), &Failure>, started: Instant) {
+fn log_generated(path: &str, result: Result<(&str, Option<Usage>), &Failure>, started: Instant) {
     let duration_ms = millis(started.elapsed());
     metrics::histogram!("syfthub_model_query_seconds").record(started.elapsed().as_secs_f64());
     match result {

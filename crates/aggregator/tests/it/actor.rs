@@ -75,7 +75,11 @@ impl TestApp {
         let clock = FixedClock::new(Timestamp::from_secs(1_800_000_000));
         let hub = FakeHub::default();
         let deps = Deps { hub: hub.peer(), cache: Cache::memory(clock.clone()), clock: clock.clone() };
-        let pace = Pace { retry_waits: [Duration::ZERO; 2], heartbeat: Duration::from_millis(20) };
+        let pace = Pace {
+            retry_waits: [Duration::ZERO; 2],
+            heartbeat: Duration::from_millis(20),
+            patience: Duration::from_secs(2),
+        };
         let app = App::build_at(&settings, deps, pace).unwrap();
         Self { app, hub, clock }
     }

@@ -1,9 +1,13 @@
 //! A client that goes away takes its calls with it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use axum::response::IntoResponse;
+use futures::StreamExt;
+use http_body_util::BodyExt;
 use syfthub_proto::chat::{AskRequest, EndpointRef};
 use syfthub_rpc::{Caller, spawn_linked, stubs};
 use syfthub_web::health::Readiness;
@@ -11,9 +15,10 @@ use syfthub_web::serve::{Shutdown, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tower::ServiceExt;
 
-use crate::actor::{TestApp, question};
-use crate::upstream::Upstream;
+use crate::actor::{TestApp, post, question};
+use crate::upstream::{Upstream, event_stream};
 
 /// Tells when the call that holds it was given up.
 struct Held(Arc<Notify>);
@@ -83,6 +88,41 @@ async fn a_stream_that_nobody_reads_ends() {
 #[tokio::test]
 async fn a_whole_answer_that_nobody_waits_for_ends() {
     gives_up_within_a_tenth_of_a_second("/api/v1/chat").await;
+}
+
+/// More events than any queue on the way takes.
+const TOKENS: usize = 2_000;
+
+#[tokio::test]
+async fn a_slow_reader_is_not_the_models_timeout() {
+    let app = TestApp::with(|settings| settings.aggregator.generation_timeout = Duration::from_millis(500));
+    let model =
+        Upstream::start(|_, _| async { event_stream(Body::from("data: x\n\n".repeat(TOKENS))) }).await;
+    let request = post("/api/v1/chat/stream", &question(&model, &[]));
+    let mut body = app.router().oneshot(request).await.unwrap().into_body();
+    let mut text = body.frame().await.unwrap().unwrap().into_data().unwrap().to_vec();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    text.extend(body.collect().await.unwrap().to_bytes());
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("event: done") && !text.contains("event: error"), "{}", &text[text.len() - 300..]);
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_any_more_ends_the_chat() {
+    let (app, given_up) = (TestApp::new(), Arc::new(Notify::new()));
+    let signal = Arc::clone(&given_up);
+    let model = Upstream::start(move |_, _| {
+        let held = Held(Arc::clone(&signal));
+        let tokens = futures::stream::iter(0..TOKENS).map(|_| Ok::<_, Infallible>("data: x\n\n"));
+        let endless = tokens.chain(futures::stream::pending()).map(move |piece| (&held, piece).1);
+        std::future::ready(event_stream(Body::from_stream(endless)))
+    })
+    .await;
+    let request = post("/api/v1/chat/stream", &question(&model, &[]));
+    let mut body = app.router().oneshot(request).await.unwrap().into_body();
+    body.frame().await.unwrap().unwrap();
+    given_up.notified().await;
+    drop(body);
 }
 
 #[tokio::test]
