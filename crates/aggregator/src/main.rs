@@ -5,10 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use syfthub_aggregator::command::{Command, run};
 
-/// Requests allocate much and briefly; the system's allocator costs a third of the throughput.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The chat service of SyftHub.
 #[derive(Debug, Parser)]
 #[command(name = "syfthub-aggregator", version, about)]

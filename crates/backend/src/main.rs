@@ -5,10 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use syfthub_backend::command::{Command, run};
 
-/// Requests allocate much and briefly; the system's allocator costs a third of the throughput.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// SyftHub's API, identity provider and registry.
 #[derive(Debug, Parser)]
 #[command(name = "syfthub-backend", version, about)]

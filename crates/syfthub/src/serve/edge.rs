@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::future::{BoxFuture, Either, Ready, ready};
-use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use syfthub_domain::Error;
 use syfthub_web::route_table::{Match, Owner, inner_path, route_of, wants_page};
 use syfthub_web::{ApiError, SecurityHeaders};
@@ -30,15 +30,21 @@ pub(super) struct Owners {
 pub(super) struct Edge {
     owners: Arc<Owners>,
     headers: SecurityHeaders,
-    /// The answer to `GET /health`, which probes and balancers ask for all day.
-    healthy: Bytes,
+    /// The answer to `GET /health`, which probes and balancers ask for all day: its headers but for the
+    /// correlation id, and its body.
+    healthy: Arc<(HeaderMap, Bytes)>,
 }
 
 impl Edge {
     /// The edge of a hub with this public address.
     pub(super) fn new(owners: Owners, public: &Url) -> Self {
-        let healthy = Bytes::from(syfthub_backend::liveness().to_string());
-        Self { owners: Arc::new(owners), headers: SecurityHeaders::new(public), healthy }
+        let headers = SecurityHeaders::new(public);
+        let body = Bytes::from(syfthub_backend::liveness().to_string());
+        let mut prepared = HeaderMap::with_capacity(16);
+        prepared.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        prepared.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.apply(&mut prepared);
+        Self { owners: Arc::new(owners), headers, healthy: Arc::new((prepared, body)) }
     }
 
     /// Liveness, without the layers that every other request passes.
@@ -47,13 +53,11 @@ impl Edge {
         if !reads || request.uri().path() != "/health" {
             return None;
         }
-        let body =
-            if request.method() == Method::HEAD { Body::empty() } else { Body::from(self.healthy.clone()) };
+        let (headers, body) = &*self.healthy;
+        let body = if request.method() == Method::HEAD { Body::empty() } else { Body::from(body.clone()) };
         let mut response = Response::new(body);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.healthy.len()));
-        syfthub_web::correlation::stamp(request.headers(), headers);
+        *response.headers_mut() = headers.clone();
+        syfthub_web::correlation::stamp(request.headers(), response.headers_mut());
         Some(response)
     }
 
@@ -92,7 +96,7 @@ impl Service<Request<Body>> for Edge {
             Either::Left(ready(Ok(response)))
         };
         if let Some(response) = self.liveness(&request) {
-            return finished(response);
+            return Either::Left(ready(Ok(response)));
         }
         if is_grpc(&request) {
             return finished(grpc_unimplemented());
