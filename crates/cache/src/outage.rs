@@ -69,6 +69,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn refusals_are_told_once_a_minute() {
+        syfthub_testing::log::listen_on_every_thread();
         let lines = Lines::default();
         let writer = lines.clone();
         let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();

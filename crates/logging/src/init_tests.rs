@@ -45,6 +45,7 @@ fn log(level: LogLevel, format: LogFormat, dir: Option<PathBuf>) -> Log {
 }
 
 fn with_logging(log: &Log, work: impl FnOnce(&Buffer, &Handle)) {
+    syfthub_testing::log::listen_on_every_thread();
     let buffer = Buffer::default();
     let clock = FixedClock::new(Timestamp::parse("2024-01-15T10:30:45.123456Z").unwrap());
     let (layer, handle) = lines(log, "syfthub", buffer.clone(), clock).unwrap();

@@ -176,6 +176,7 @@ mod tests {
 
     #[test]
     fn with_export_the_own_span_continues_the_trace() {
+        syfthub_testing::log::listen_on_every_thread();
         let provider = SdkTracerProvider::builder().build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
         let subscriber = tracing_subscriber::registry().with(layer);

@@ -6,6 +6,7 @@
     reason = "only tests use this crate, and a test that cannot be set up should panic"
 )]
 
+pub mod log;
 pub mod postgres;
 pub mod redis;
 pub mod upstream;

@@ -24,6 +24,7 @@ impl Write for Lines {
 
 #[tokio::test]
 async fn the_log_tells_what_happened_but_not_what_was_said() {
+    syfthub_testing::log::listen_on_every_thread();
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()

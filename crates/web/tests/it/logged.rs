@@ -59,6 +59,7 @@ fn router(stack: &Stack) -> Router {
 }
 
 async fn events_of(stack: &Stack, asked: Request<Body>) -> Vec<(String, Value)> {
+    syfthub_testing::log::listen_on_every_thread();
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
