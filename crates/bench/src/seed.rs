@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::load::{self, Sender, Shot};
 
-/// Registers `bench` and returns its hub token.
-async fn register(sender: &mut Sender) -> anyhow::Result<String> {
+/// Registers an account and returns its hub token.
+async fn register(sender: &mut Sender, name: &str) -> anyhow::Result<String> {
     let user = json!({
-        "username": "bench", "email": "bench@example.com", "full_name": "Bench", "password": "benchmark-1",
+        "username": name, "email": format!("{name}@example.com"), "full_name": name, "password": "benchmark-1",
     });
     let (status, body) =
         load::exchange(sender, &Shot::post_json("/api/v1/auth/register", &user), None).await?;
@@ -19,10 +19,10 @@ async fn register(sender: &mut Sender) -> anyhow::Result<String> {
     Ok(registered["access_token"].as_str().context("no access token")?.to_owned())
 }
 
-/// Registers `bench` and returns a personal access token of it, which does not expire during a run.
-pub(crate) async fn access_token(addr: SocketAddr) -> anyhow::Result<String> {
+/// Registers an account and returns a personal access token of it, which does not expire during a run.
+pub(crate) async fn access_token(addr: SocketAddr, name: &str) -> anyhow::Result<String> {
     let mut sender = load::connect(addr).await?;
-    let token = register(&mut sender).await?;
+    let token = register(&mut sender, name).await?;
     let shot = Shot::post_json("/api/v1/auth/tokens", &json!({ "name": "soak" }));
     let (status, body) = load::exchange(&mut sender, &shot, Some(&token)).await?;
     anyhow::ensure!(status.as_u16() == 201, "tokens answered {status}: {}", String::from_utf8_lossy(&body));
@@ -33,7 +33,7 @@ pub(crate) async fn access_token(addr: SocketAddr) -> anyhow::Result<String> {
 /// Registers `bench` and creates `count` public endpoints of it.
 pub(crate) async fn endpoints(addr: SocketAddr, count: usize) -> anyhow::Result<()> {
     let mut sender = load::connect(addr).await?;
-    let token = register(&mut sender).await?;
+    let token = register(&mut sender, "bench").await?;
     for number in 0..count {
         let endpoint = json!({
             "name": format!("Endpoint {number}"), "type": "data_source", "description": "One of many.",

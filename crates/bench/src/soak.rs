@@ -22,34 +22,42 @@ const WRITERS: usize = 4;
 /// Largest page of the listing.
 const PAGE: usize = 100;
 
-/// Rounds of start, check, write, kill until `length` is over.
+/// An account of one round, and what was acknowledged to it. A round has its own, because the number of
+/// endpoints of an account is limited.
+struct Account {
+    token: String,
+    ledger: Ledger,
+}
+
+/// Rounds of start, check, write, kill until `length` is over; at the end every round is checked again.
 pub(crate) async fn run(plan: &Plan, length: Duration) -> anyhow::Result<()> {
     let data = TempDir::new()?;
     let until = Instant::now() + length;
-    let ledger = Arc::new(Mutex::new(HashSet::new()));
-    let mut token = None;
+    let mut accounts: Vec<Account> = Vec::new();
     let mut recoveries = Vec::new();
     while Instant::now() < until {
         let hub = plan.hub(data.path()).await.context("the hub does not come back")?;
         recoveries.push(hub.ready_after);
-        let token = match &token {
-            Some(token) => token,
-            None => token.insert(seed::access_token(hub.addr).await?),
-        };
-        check(hub.addr, token, &ledger).await?;
+        if let Some(last) = accounts.last() {
+            check(hub.addr, last).await?;
+        }
+        let round = accounts.len();
+        let token = seed::access_token(hub.addr, &format!("soak{round}")).await?;
+        let account = Account { token, ledger: Ledger::default() };
         let pause = Duration::from_millis(rand::rng().random_range(20..1500));
-        let writers = start_writers(hub.addr, token, &ledger, recoveries.len());
+        let writers = start_writers(hub.addr, &account);
         tokio::time::sleep(pause).await;
         hub.stop().await?;
         writers.join_all().await;
-        writeln!(io::stderr(), "round {}: {} writes acknowledged", recoveries.len(), count(&ledger))?;
+        writeln!(io::stderr(), "round {round}: {} writes acknowledged", count(&account.ledger))?;
+        accounts.push(account);
     }
     let hub = plan.hub(data.path()).await?;
-    if let Some(token) = &token {
-        check(hub.addr, token, &ledger).await?;
+    for account in &accounts {
+        check(hub.addr, account).await?;
     }
     hub.stop().await?;
-    summarise(&mut recoveries, count(&ledger))
+    summarise(&mut recoveries, accounts.iter().map(|account| count(&account.ledger)).sum())
 }
 
 type Ledger = Arc<Mutex<HashSet<String>>>;
@@ -59,14 +67,14 @@ fn count(ledger: &Ledger) -> usize {
 }
 
 /// Each writer creates endpoints until the hub is gone; what was answered with 201 goes into the ledger.
-fn start_writers(addr: SocketAddr, token: &str, ledger: &Ledger, round: usize) -> JoinSet<()> {
+fn start_writers(addr: SocketAddr, account: &Account) -> JoinSet<()> {
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
-        let (token, ledger) = (token.to_owned(), Arc::clone(ledger));
+        let (token, ledger) = (account.token.clone(), Arc::clone(&account.ledger));
         writers.spawn(async move {
             let Ok(mut sender) = load::connect(addr).await else { return };
             for number in 0.. {
-                let slug = format!("r{round}-w{writer}-n{number}");
+                let slug = format!("w{writer}-n{number}");
                 let body = json!({ "name": slug, "slug": slug, "type": "model" });
                 let shot = Shot::post_json("/api/v1/endpoints", &body);
                 match load::exchange(&mut sender, &shot, Some(&token)).await {
@@ -82,7 +90,8 @@ fn start_writers(addr: SocketAddr, token: &str, ledger: &Ledger, round: usize) -
     writers
 }
 
-async fn check(addr: SocketAddr, token: &str, ledger: &Ledger) -> anyhow::Result<()> {
+async fn check(addr: SocketAddr, account: &Account) -> anyhow::Result<()> {
+    let Account { token, ledger } = account;
     let mut sender = load::connect(addr).await?;
     let mut seen: HashMap<String, usize> = HashMap::new();
     for skip in (0..).step_by(PAGE) {
