@@ -10,7 +10,7 @@ pub const DEFAULT_HUB: &str = "http://localhost:8080";
 
 /// SyftHub: publish AI endpoints as owner/slug, find them, and ask them.
 #[derive(Debug, Parser)]
-#[command(name = "syfthub", version, about, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "syfthub", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// Settings file (TOML); the environment wins over it. Alone, it means `serve`.
     #[arg(long, value_name = "FILE", global = true)]
