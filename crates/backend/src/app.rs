@@ -25,17 +25,34 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::access::Access;
+use crate::accounting::Accounting;
+use crate::aggregators::Aggregators;
+use crate::audit::Audit;
+use crate::collectives::Collectives;
 use crate::directory::grpc::DirectoryGrpc;
 use crate::endpoints::Endpoints;
+use crate::error_reports::ErrorReports;
+use crate::feedback::Feedback;
 use crate::health::Health;
+use crate::hub_settings::HubSettings;
 use crate::identity::grpc::IdentityGrpc;
 use crate::identity_provider::{IdentityProvider, keys};
+use crate::invoke::Invoke;
 use crate::limits::Limits;
+use crate::mail::Mail;
+use crate::monitor::Monitor;
+use crate::parts::Parts;
+use crate::peers::Peers;
 use crate::router::{self, AppState, Features};
 use crate::sessions::Sessions;
 use crate::setup::Setup;
+use crate::sign_in::SignIn;
+use crate::statistics::Statistics;
 use crate::tokens::Tokens;
+use crate::tunnels::Tunnels;
 use crate::users::Users;
+use crate::verification::Verification;
+use crate::wallet::Wallet;
 
 /// Label of the key of hub tokens when `JWT_SECRET` is not set.
 const JWT_LABEL: &str = "hub tokens";
@@ -75,7 +92,8 @@ impl App {
     /// Builds the service: loads its keys, making them on the first start. Opens no port.
     pub async fn build(settings: &Settings, deps: Deps) -> Result<Self> {
         let Deps { db, cache, clock, master } = deps;
-        let ring = Arc::new(keys::load(&db, settings, &clock).await?);
+        let sealer = Arc::new(keys::sealer(&db, settings, clock.now()).await?);
+        let ring = Arc::new(keys::load(&db, settings, &sealer, &clock).await?);
         let signer = SignerPool::new(0, SIGNATURE_QUEUE)?;
         let minter = Minter::new(ring, signer, &settings.tokens.issuer, settings.tokens.satellite_ttl);
         let passwords = &settings.passwords;
@@ -89,25 +107,17 @@ impl App {
             Arc::clone(&access),
             passwords.min_length,
         ));
-        let rotation = settings.tokens.rotation;
-        let sessions = Sessions::new(db.clone(), clock.clone(), hashing, Arc::clone(&access), rotation);
-        let endpoints = Endpoints::new(db.clone(), cache.clone(), clock.clone(), settings.health_check);
-        let limiter = RateLimiter::new(cache, &settings.rate_limits);
-        let features = Features {
-            sessions: Arc::new(sessions),
-            tokens: Arc::new(Tokens::new(db.clone(), clock.clone(), Arc::clone(&access))),
-            endpoints: Arc::new(endpoints),
-            identity_provider: Arc::new(IdentityProvider::new(db.clone(), clock.clone(), minter)),
-            setup: Arc::new(Setup::new(
-                db.clone(),
-                clock.clone(),
-                Arc::clone(&users),
-                settings.public.origin(),
-            )),
-            limits: Arc::new(Limits::new(limiter, settings.rate_limits.clone())),
+        let parts = Parts {
+            settings: Arc::new(settings.clone()),
+            db: db.clone(),
+            cache: cache.clone(),
+            clock: clock.clone(),
+            master,
             access,
-            users,
+            mail: Arc::new(Mail::build(settings, &db, &clock, &sealer)?),
+            sealer,
         };
+        let features = features(&parts, users, hashing, minter)?;
         let state = AppState(Arc::new(features));
         let background = Arc::new(Mutex::new(background(&state, &db, &clock)));
         Ok(Self { settings: Arc::new(settings.clone()), db, clock, state, background })
@@ -165,6 +175,42 @@ impl App {
         drop(tasks);
         self.db.close().await;
     }
+}
+
+/// The features, each built from what it needs.
+fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: Minter) -> Result<Features> {
+    let Parts { settings, db, cache, clock, access, .. } = parts;
+    let rotation = settings.tokens.rotation;
+    let sessions = Sessions::new(db.clone(), clock.clone(), hashing, Arc::clone(access), rotation);
+    let endpoints = Endpoints::new(db.clone(), cache.clone(), clock.clone(), settings.health_check);
+    let limiter = RateLimiter::new(cache.clone(), &settings.rate_limits);
+    let setup = Setup::new(db.clone(), clock.clone(), Arc::clone(&users), settings.public.origin());
+    Ok(Features {
+        sessions: Arc::new(sessions),
+        tokens: Arc::new(Tokens::new(db.clone(), clock.clone(), Arc::clone(access))),
+        endpoints: Arc::new(endpoints),
+        identity_provider: Arc::new(IdentityProvider::new(db.clone(), clock.clone(), minter)),
+        setup: Arc::new(setup),
+        limits: Arc::new(Limits::new(limiter, settings.rate_limits.clone())),
+        access: Arc::clone(access),
+        users,
+        mail: Arc::clone(&parts.mail),
+        aggregators: Arc::new(Aggregators::build(parts)?),
+        accounting: Arc::new(Accounting::build(parts)?),
+        audit: Arc::new(Audit::build(parts)?),
+        collectives: Arc::new(Collectives::build(parts)?),
+        error_reports: Arc::new(ErrorReports::build(parts)?),
+        feedback: Arc::new(Feedback::build(parts)?),
+        hub_settings: Arc::new(HubSettings::build(parts)?),
+        invoke: Arc::new(Invoke::build(parts)?),
+        monitor: Arc::new(Monitor::build(parts)?),
+        peers: Arc::new(Peers::build(parts)?),
+        sign_in: Arc::new(SignIn::build(parts)?),
+        statistics: Arc::new(Statistics::build(parts)?),
+        tunnels: Arc::new(Tunnels::build(parts)?),
+        verification: Arc::new(Verification::build(parts)?),
+        wallet: Arc::new(Wallet::build(parts)?),
+    })
 }
 
 /// Ends a server that has not drained `grace` after the order to stop.

@@ -4,22 +4,39 @@
 //! its internal calls. [`App`] puts them together.
 
 mod access;
+mod accounting;
 mod admin;
+mod aggregators;
 mod app;
+mod audit;
+mod collectives;
 pub mod command;
 mod directory;
 pub mod endpoints;
+mod error_reports;
+mod feedback;
 mod health;
 mod html;
+mod hub_settings;
 mod identity;
 pub mod identity_provider;
+mod invoke;
 mod limits;
+mod mail;
+mod monitor;
 mod owner_pages;
+mod parts;
+mod peers;
 mod router;
 pub mod sessions;
 mod setup;
+mod sign_in;
+mod statistics;
 pub mod tokens;
+mod tunnels;
 pub mod users;
+mod verification;
+mod wallet;
 
 pub use app::{App, Deps};
 pub use health::liveness;

@@ -17,14 +17,34 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::access::Access;
+use crate::accounting::Accounting;
+use crate::aggregators::Aggregators;
+use crate::audit::Audit;
+use crate::collectives::Collectives;
 use crate::endpoints::Endpoints;
+use crate::error_reports::ErrorReports;
+use crate::feedback::Feedback;
+use crate::hub_settings::HubSettings;
 use crate::identity_provider::IdentityProvider;
+use crate::invoke::Invoke;
 use crate::limits::Limits;
+use crate::mail::Mail;
+use crate::monitor::Monitor;
+use crate::peers::Peers;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
+use crate::sign_in::SignIn;
+use crate::statistics::Statistics;
 use crate::tokens::Tokens;
+use crate::tunnels::Tunnels;
 use crate::users::Users;
-use crate::{endpoints, health, identity_provider, owner_pages, sessions, setup, tokens, users};
+use crate::verification::Verification;
+use crate::wallet::Wallet;
+use crate::{
+    accounting, aggregators, audit, collectives, endpoints, error_reports, feedback, health, hub_settings,
+    identity_provider, invoke, mail, monitor, owner_pages, peers, sessions, setup, sign_in, statistics,
+    tokens, tunnels, users, verification, wallet,
+};
 
 /// The features of the service. A handler names the one that it uses.
 #[derive(Debug)]
@@ -37,6 +57,22 @@ pub(crate) struct Features {
     pub(crate) identity_provider: Arc<IdentityProvider>,
     pub(crate) setup: Arc<Setup>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) aggregators: Arc<Aggregators>,
+    pub(crate) accounting: Arc<Accounting>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) collectives: Arc<Collectives>,
+    pub(crate) error_reports: Arc<ErrorReports>,
+    pub(crate) feedback: Arc<Feedback>,
+    pub(crate) hub_settings: Arc<HubSettings>,
+    pub(crate) invoke: Arc<Invoke>,
+    pub(crate) mail: Arc<Mail>,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) sign_in: Arc<SignIn>,
+    pub(crate) statistics: Arc<Statistics>,
+    pub(crate) tunnels: Arc<Tunnels>,
+    pub(crate) verification: Arc<Verification>,
+    pub(crate) wallet: Arc<Wallet>,
 }
 
 /// What the routes share; a clone is one counter.
@@ -69,6 +105,22 @@ features! {
     identity_provider: IdentityProvider,
     setup: Setup,
     limits: Limits,
+    aggregators: Aggregators,
+    accounting: Accounting,
+    audit: Audit,
+    collectives: Collectives,
+    error_reports: ErrorReports,
+    feedback: Feedback,
+    hub_settings: HubSettings,
+    invoke: Invoke,
+    mail: Mail,
+    monitor: Monitor,
+    peers: Peers,
+    sign_in: SignIn,
+    statistics: Statistics,
+    tunnels: Tunnels,
+    verification: Verification,
+    wallet: Wallet,
 }
 
 #[derive(utoipa::OpenApi)]
@@ -91,7 +143,23 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(endpoints::public_routes::routes())
         .merge(identity_provider::routes::routes())
         .merge(setup::routes::routes())
-        .merge(owner_pages::routes());
+        .merge(owner_pages::routes())
+        .merge(aggregators::routes::routes())
+        .merge(accounting::routes::routes())
+        .merge(audit::routes::routes())
+        .merge(collectives::routes::routes())
+        .merge(error_reports::routes::routes())
+        .merge(feedback::routes::routes())
+        .merge(hub_settings::routes::routes())
+        .merge(invoke::routes::routes())
+        .merge(mail::routes::routes())
+        .merge(monitor::routes::routes())
+        .merge(peers::routes::routes())
+        .merge(sign_in::routes::routes())
+        .merge(statistics::routes::routes())
+        .merge(tunnels::routes::routes())
+        .merge(verification::routes::routes())
+        .merge(wallet::routes::routes());
     name_operations(router.get_openapi_mut());
     router
 }

@@ -88,6 +88,17 @@ error_codes! {
     KeyNotConfigured => "KEY_NOT_CONFIGURED", 503, Unavailable, "The hub has no RSA key to sign with.";
     KeyLoadError => "KEY_LOAD_ERROR", 503, Unavailable, "The hub's RSA key cannot be read.";
     SyncFailed => "SYNC_FAILED", 500, Internal, "The batch was rolled back; nothing changed.";
+    InvalidOtp => "INVALID_OTP", 400, InvalidArgument, "The one-time code is wrong, used or expired.";
+    OtpMaxAttempts => "OTP_MAX_ATTEMPTS", 429, ResourceExhausted, "Too many wrong one-time codes; ask for a new one.";
+    OtpRateLimited => "OTP_RATE_LIMITED", 429, ResourceExhausted, "Too many one-time codes were asked for.";
+    WalletNotConfigured => "WALLET_NOT_CONFIGURED", 400, FailedPrecondition, "The caller has no wallet.";
+    ChallengeTooLarge => "CHALLENGE_TOO_LARGE", 400, InvalidArgument, "The payment challenge is longer than 10,000 characters.";
+    InvalidChallenge => "INVALID_CHALLENGE", 422, InvalidArgument, "The payment challenge cannot be read.";
+    InsufficientBalance => "INSUFFICIENT_BALANCE", 400, FailedPrecondition, "The wallet does not hold enough.";
+    PaymentFailed => "PAYMENT_FAILED", 502, Unavailable, "The payment provider refused the payment.";
+    BlockchainTimeout => "BLOCKCHAIN_TIMEOUT", 504, DeadlineExceeded, "The payment was not confirmed in time.";
+    AccountingNotConfigured => "ACCOUNTING_NOT_CONFIGURED", 400, FailedPrecondition, "The caller has no accounting account.";
+    NotConfigured => "NOT_CONFIGURED", 503, Unavailable, "The feature is switched off on this hub; the text names the setting.";
     RetrievalFailed => "RETRIEVAL_FAILED", 400, FailedPrecondition, "No selected data source could be used.";
     GenerationFailed => "GENERATION_FAILED", 400, FailedPrecondition, "The model did not produce an answer.";
     ModelAccessDenied => "MODEL_ACCESS_DENIED", 400, PermissionDenied, "The model refused the caller.";

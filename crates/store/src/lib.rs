@@ -15,12 +15,26 @@ mod error;
 mod migrations;
 
 pub mod access_tokens;
+pub mod activity;
+pub mod aggregators;
+pub mod audit;
+pub mod collectives;
 pub mod endpoints;
+pub mod error_logs;
+pub mod feedback;
+pub mod identities;
+pub mod invitations;
 pub mod keys;
+pub mod one_time_codes;
+pub mod outbox;
 pub mod refresh;
 pub mod search;
+pub mod sessions;
 pub mod settings;
+pub mod subscriptions;
+pub mod uptime;
 pub mod users;
+pub mod wallets;
 
 pub use db::{Conn, Db, Dialect, Held, Reads, Source, Tx};
 pub use error::{Error, Result};

@@ -14,14 +14,18 @@ use syfthub_store::{Db, keys};
 const PURPOSE: &str = "satellite";
 
 /// Loads the key ring. Keys of the environment win and are never written to the database.
-pub(crate) async fn load(db: &Db, settings: &Settings, clock: &SharedClock) -> Result<KeyRing> {
+pub(crate) async fn load(
+    db: &Db,
+    settings: &Settings,
+    sealer: &Sealer,
+    clock: &SharedClock,
+) -> Result<KeyRing> {
     let now = clock.now();
     let (ring, origin) = if let Some(private) = &settings.rsa.private_pem {
         let key = SigningKey::from_pem(private.expose(), settings.rsa.public_pem.as_deref())?;
         (KeyRing::new(Arc::new(key), published(db, now).await?), "given by the environment, pinned")
     } else {
-        let sealer = sealer(db, settings, now).await?;
-        stored(db, settings, &sealer, now).await?
+        stored(db, settings, sealer, now).await?
     };
     let active = ring.active();
     let all = ring.public_keys().len();
@@ -97,7 +101,7 @@ fn context(kid: &str) -> Vec<u8> {
 }
 
 /// Opens the data keys of the database, making the first one on an empty hub.
-async fn sealer(db: &Db, settings: &Settings, now: Timestamp) -> Result<Sealer> {
+pub(crate) async fn sealer(db: &Db, settings: &Settings, now: Timestamp) -> Result<Sealer> {
     let secrets = &settings.secrets;
     let encryption_key = secrets.encryption_key.as_ref();
     let wrapping =

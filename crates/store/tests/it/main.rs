@@ -2,18 +2,32 @@
 #![expect(clippy::unwrap_used, reason = "a failing test should panic")]
 
 mod access_tokens;
+mod activity;
+mod aggregators;
+mod audit;
+mod collectives;
 mod connection;
 mod endpoints;
+mod error_logs;
 mod errors;
+mod feedback;
 mod fixture;
+mod identities;
+mod invitations;
 mod keys;
 mod listings;
 mod migrations;
+mod one_time_codes;
+mod outbox;
 mod refresh;
 mod schema;
 mod search;
+mod sessions;
 mod settings;
+mod subscriptions;
+mod uptime;
 mod users;
+mod wallets;
 
 /// Makes two tests of each case, one per database. A case gets a migrated, empty database.
 macro_rules! contract {

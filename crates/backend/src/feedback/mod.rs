@@ -1,0 +1,18 @@
+//! What users tell the operator.
+
+pub(crate) mod routes;
+
+use syfthub_domain::Result;
+
+use crate::parts::Parts;
+
+/// The rules of the feature.
+#[derive(Debug)]
+pub(crate) struct Feedback;
+
+impl Feedback {
+    /// Builds the feature.
+    pub(crate) fn build(_: &Parts) -> Result<Self> {
+        Ok(Self)
+    }
+}

@@ -1,0 +1,18 @@
+//! Calling an endpoint through the hub.
+
+pub(crate) mod routes;
+
+use syfthub_domain::Result;
+
+use crate::parts::Parts;
+
+/// The rules of the feature.
+#[derive(Debug)]
+pub(crate) struct Invoke;
+
+impl Invoke {
+    /// Builds the feature.
+    pub(crate) fn build(_: &Parts) -> Result<Self> {
+        Ok(Self)
+    }
+}

@@ -1,0 +1,18 @@
+//! Signing in with an account of another provider.
+
+pub(crate) mod routes;
+
+use syfthub_domain::Result;
+
+use crate::parts::Parts;
+
+/// The rules of the feature.
+#[derive(Debug)]
+pub(crate) struct SignIn;
+
+impl SignIn {
+    /// Builds the feature.
+    pub(crate) fn build(_: &Parts) -> Result<Self> {
+        Ok(Self)
+    }
+}

@@ -1,0 +1,1 @@
+//! High-rate facts, written in batches: what was used, refreshed and called.

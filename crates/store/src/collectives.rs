@@ -1,0 +1,1 @@
+//! Collectives, their members and shared endpoints.

@@ -1,0 +1,1 @@
+//! Faults of the hub and of its clients.

@@ -1,0 +1,1 @@
+//! Accounts of other providers that belong to a user.

@@ -1,0 +1,1 @@
+//! One-time codes, kept as keyed hashes.

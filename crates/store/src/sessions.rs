@@ -1,0 +1,1 @@
+//! Browser sessions, and what a user sees about the sessions of other clients.

@@ -1,0 +1,1 @@
+//! Prepaid subscriptions that a wallet knows.
