@@ -66,7 +66,11 @@ impl Action {
     pub fn classify(method: &str, path: &str) -> Self {
         let rest = path.strip_prefix("/api/v1").unwrap_or(path).trim_end_matches('/');
         let segments: Vec<&str> = rest.split('/').filter(|segment| !segment.is_empty()).collect();
-        if segments.first() == Some(&"admin") {
+        // Reading these is as good as holding what they give.
+        if let ["admin" | "accounting", ..]
+        | ["nats", "credentials"]
+        | ["users", "me", "tunnel-credentials" | "accounting"] = segments.as_slice()
+        {
             return Self::Credential;
         }
         if matches!(method, "GET" | "HEAD" | "OPTIONS") {
@@ -77,6 +81,7 @@ impl Action {
             ["auth", "tokens", ..] | ["auth" | "users", "me", "password"] | ["wallet", ..] => {
                 Self::Credential
             }
+            ["nats", "encryption-key"] => Self::Credential,
             ["users", _] if method == "DELETE" => Self::Credential,
             ["users", _, "activate" | "deactivate"] | ["endpoints", _, "admin"] => Self::Credential,
             _ => Self::Write,
@@ -121,6 +126,13 @@ mod tests {
             ("DELETE", "/api/v1/users/3", Action::Credential),
             ("PATCH", "/api/v1/users/3/deactivate", Action::Credential),
             ("GET", "/api/v1/admin/users", Action::Credential),
+            ("GET", "/api/v1/nats/credentials", Action::Credential),
+            ("PUT", "/api/v1/nats/encryption-key", Action::Credential),
+            ("GET", "/api/v1/nats/encryption-key/ada", Action::Read),
+            ("POST", "/api/v1/peer-token", Action::Write),
+            ("GET", "/api/v1/users/me/tunnel-credentials", Action::Credential),
+            ("GET", "/api/v1/users/me/accounting", Action::Credential),
+            ("GET", "/api/v1/accounting/user", Action::Credential),
             ("PATCH", "/api/v1/endpoints/3/admin", Action::Credential),
         ];
         for (method, path, expected) in cases {

@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use syfthub_auth::{Action, Principal};
 use syfthub_config::Secret;
+use syfthub_domain::Error;
 use syfthub_web::{ApiError, Bearer, ClientIp};
 
 use crate::router::AppState;
@@ -11,6 +12,10 @@ use crate::router::AppState;
 /// Somebody who is signed in, with a credential that covers this request. 401 and 403 otherwise.
 #[derive(Debug, Clone)]
 pub(crate) struct User(pub(crate) Principal);
+
+/// An administrator who is signed in, with a credential that covers this request. 401 and 403 otherwise.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin(pub(crate) Principal);
 
 /// Whoever asks. A credential that is not good, or does not cover this request, is as good as none.
 #[derive(Debug, Clone)]
@@ -33,6 +38,18 @@ impl FromRequestParts<AppState> for User {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let credential = Bearer::from_headers(&parts.headers).required()?;
         principal(parts, state, &credential).await.map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let User(caller) = User::from_request_parts(parts, state).await?;
+        if !caller.is_admin() {
+            return Err(Error::forbidden("This needs an administrator").into());
+        }
+        Ok(Self(caller))
     }
 }
 

@@ -19,7 +19,7 @@ use syfthub_domain::{CredentialKind, Error, Result, Role, Scope, SharedClock, Ti
 use syfthub_store::users::UserRow;
 use syfthub_store::{Db, access_tokens, refresh, users};
 
-pub(crate) use extract::{Credential, User, Viewer};
+pub(crate) use extract::{Admin, Credential, User, Viewer};
 
 /// How long a verified credential is believed without looking again. With the message bus down this is
 /// also how long another replica may go on accepting one that was revoked here.

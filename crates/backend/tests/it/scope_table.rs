@@ -26,7 +26,14 @@ fn guarded_routes() -> Vec<(Method, String)> {
 fn needed(method: &Method, path: &str) -> Action {
     let credential =
         path.starts_with("/api/v1/auth/tokens") || path.ends_with("/password") || path.ends_with("/admin");
+    // Administration, and answers that hold a secret.
+    let always = path.starts_with("/api/v1/admin/")
+        || ["/nats/credentials", "/nats/encryption-key", "/me/tunnel-credentials", "/me/accounting"]
+            .iter()
+            .any(|end| path.ends_with(end))
+        || path.starts_with("/api/v1/accounting/");
     match method.as_str() {
+        _ if always => Action::Credential,
         "GET" => Action::Read,
         _ if path == "/api/v1/verify" => Action::Read,
         _ if credential => Action::Credential,
