@@ -31,6 +31,7 @@ pub mod refresh;
 pub mod search;
 pub mod sessions;
 pub mod settings;
+pub mod statistics;
 pub mod subscriptions;
 pub mod uptime;
 pub mod users;

@@ -24,6 +24,7 @@ mod schema;
 mod search;
 mod sessions;
 mod settings;
+mod statistics;
 mod subscriptions;
 mod uptime;
 mod users;
