@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod compat;
 #[cfg(test)]
 mod compose_tests;
 mod counts;

@@ -23,6 +23,13 @@ const TOOLS: &[Tool] = &[
     Tool { program: "git", package: "git" },
 ];
 
+/// What other people's clients are written in.
+const CLIENTS: &[Tool] = &[
+    Tool { program: "python3", package: "python3" },
+    Tool { program: "node", package: "nodejs" },
+    Tool { program: "npm", package: "npm" },
+];
+
 /// Makes sure that everything for the tests is there. Installs Debian packages when we are root.
 pub(crate) fn everything() -> Result<()> {
     need(TOOLS)
@@ -33,24 +40,44 @@ pub(crate) fn for_the_stack() -> Result<()> {
     need(&TOOLS[..3])
 }
 
+/// Makes sure that Python and Node are there, and that Python can make virtual environments: Debian has that
+/// in a package of its own.
+pub(crate) fn for_the_clients() -> Result<()> {
+    need(CLIENTS)?;
+    let can = || {
+        let mut python = Command::new("python3");
+        python.args(["-c", "import ensurepip, venv"]).stderr(Stdio::null());
+        python.status().is_ok_and(|status| status.success())
+    };
+    if !can() {
+        install(&["python3 with venv"], &["python3-venv"])?;
+    }
+    if can() { Ok(()) } else { bail!("python3 cannot make virtual environments: install python3-venv") }
+}
+
 fn need(tools: &[Tool]) -> Result<()> {
     let missing: Vec<&Tool> = tools.iter().filter(|tool| find(tool.program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
-    if !rustix::process::geteuid().is_root() || find("apt-get").is_none() {
-        bail!(advice(&missing.iter().map(|tool| tool.program).collect::<Vec<_>>(), &packages));
-    }
-    println!("installing {} (Debian packages)", packages.join(", "));
-    apt(&["update", "--quiet=2"])?;
-    let mut arguments = vec!["install", "--yes", "--quiet=2", "--no-install-recommends"];
-    arguments.extend(&packages);
-    apt(&arguments)?;
+    let programs: Vec<&str> = missing.iter().map(|tool| tool.program).collect();
+    install(&programs, &missing.iter().map(|tool| tool.package).collect::<Vec<_>>())?;
     match tools.iter().find(|tool| find(tool.program).is_none()) {
         None => Ok(()),
         Some(tool) => bail!("{} is still missing after installing {}", tool.program, tool.package),
     }
+}
+
+/// Installs packages, or says how.
+fn install(programs: &[&str], packages: &[&str]) -> Result<()> {
+    if !rustix::process::geteuid().is_root() || find("apt-get").is_none() {
+        bail!(advice(programs, packages));
+    }
+    println!("installing {} (Debian packages)", packages.join(", "));
+    apt(&["update", "--quiet=2"])?;
+    let mut arguments = vec!["install", "--yes", "--quiet=2", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt(&arguments)
 }
 
 fn advice(programs: &[&str], packages: &[&str]) -> String {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::counts::Counts;
 use crate::databases::Postgres;
 use crate::workspace::{self, BINARIES, Profile};
-use crate::{check, docs, guard, interrupt, nginx, provision, stack};
+use crate::{check, compat, docs, guard, interrupt, nginx, provision, stack};
 
 /// What can be run alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -22,6 +22,8 @@ pub(crate) enum Part {
     Stack,
     /// The shell blocks of the documentation.
     Docs,
+    /// Other people's clients against the hub.
+    Compat,
 }
 
 /// A part, what the user reads, and what runs it.
@@ -32,6 +34,7 @@ const RUNNERS: &[Runner] = &[
     (Part::Cargo, "tests of the workspace", cargo),
     (Part::Stack, "the stack from outside", stack),
     (Part::Docs, "shell blocks of the documentation", documentation),
+    (Part::Compat, "other people's clients", compat::run),
 ];
 
 /// Runs all parts, or those named, after building what they look at. The sum is the last line; tells whether nothing failed.
@@ -65,7 +68,7 @@ fn binaries(part: Part) -> Result<()> {
     match part {
         Part::Guards | Part::Cargo => Ok(()),
         Part::Stack => workspace::build(Profile::Dev, BINARIES),
-        Part::Docs => workspace::build(Profile::Dev, &["syfthub"]),
+        Part::Docs | Part::Compat => workspace::build(Profile::Dev, &["syfthub"]),
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn binary(profile: Profile, name: &str) -> Result<PathBuf> {
 }
 
 /// Cargo's target directory, wherever the user put it.
-fn target_directory() -> Result<PathBuf> {
+pub(crate) fn target_directory() -> Result<PathBuf> {
     let output = read(cargo().args(["metadata", "--format-version", "1", "--no-deps"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&output)?;
     Ok(PathBuf::from(
