@@ -35,3 +35,19 @@ integer_id! {
     /// Row id in `api_tokens` (personal access tokens).
     ApiTokenId
 }
+integer_id! {
+    /// Row id in `collectives`.
+    CollectiveId
+}
+integer_id! {
+    /// Row id in `collective_shared_endpoints`.
+    SharedEndpointId
+}
+integer_id! {
+    /// Row id in `user_aggregators`.
+    AggregatorId
+}
+integer_id! {
+    /// Row id in `user_xendit_subscriptions`.
+    SubscriptionId
+}

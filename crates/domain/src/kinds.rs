@@ -121,6 +121,32 @@ text_enum! {
 }
 
 text_enum! {
+    /// How an endpoint stands to a collective.
+    MembershipStatus {
+        /// Its owner asked; the collective has not answered.
+        Pending => "pending",
+        /// The collective asked; the endpoint's owner has not answered.
+        Invited => "invited",
+        /// It belongs to the collective.
+        Approved => "approved",
+        /// One side said no; either may ask again.
+        Rejected => "rejected",
+    }
+}
+
+text_enum! {
+    /// How far a payment of a wallet has come.
+    PaymentStatus {
+        /// Counted against the limits, outcome not known yet.
+        Reserved => "reserved",
+        /// The provider paid.
+        Paid => "paid",
+        /// The provider did not pay.
+        Failed => "failed",
+    }
+}
+
+text_enum! {
     /// Where an account came from.
     AuthProvider {
         /// Registered here with a password.

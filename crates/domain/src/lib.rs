@@ -12,12 +12,18 @@ mod time;
 
 pub use error::{Detail, Error, ErrorCode, GrpcCode, Result};
 pub use field::{FieldError, Loc};
-pub use ids::{ApiTokenId, EndpointId, UserId};
+pub use ids::{
+    AggregatorId, ApiTokenId, CollectiveId, EndpointId, SharedEndpointId, SubscriptionId, UserId,
+};
 pub use kinds::{
-    AuthProvider, CredentialKind, EndpointType, HealthStatus, Role, Scope, UnknownName, Visibility,
+    AuthProvider, CredentialKind, EndpointType, HealthStatus, MembershipStatus, PaymentStatus, Role, Scope,
+    UnknownName, Visibility,
 };
 pub use names::{
     Email, EndpointPath, InvalidName, Slug, Tag, Username, Version, derive_slug, derive_username,
 };
-pub use reserved::{RESERVED_OWNERS, RESERVED_SLUGS, is_reserved_owner, is_reserved_slug};
+pub use reserved::{
+    ALL_SHARED, RESERVED_COLLECTIVE_SLUGS, RESERVED_OWNERS, RESERVED_SLUGS, is_reserved_collective_slug,
+    is_reserved_owner, is_reserved_slug,
+};
 pub use time::{Clock, FixedClock, SharedClock, SystemClock, Timestamp};

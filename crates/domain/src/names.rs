@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::reserved::{is_reserved_owner, is_reserved_slug};
+use crate::reserved::{ALL_SHARED, is_reserved_collective_slug, is_reserved_owner, is_reserved_slug};
 
 /// Why a name was refused; the text is for the client, `kind` is the validation type on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -156,13 +156,27 @@ fn has_slug_form(text: &str) -> bool {
 impl Slug {
     /// Checks form, length and the reserved list.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        check_length(text, 3, 63)?;
+        Self::checked(text, 3, is_reserved_slug)
+    }
+
+    /// The slug of a collective: the same form, other reserved words.
+    pub fn parse_collective(text: &str) -> Result<Self, InvalidName> {
+        Self::checked(text, 3, is_reserved_collective_slug)
+    }
+
+    /// The slug of a shared endpoint inside a collective: one character is enough, only `all` is reserved.
+    pub fn parse_shared(text: &str) -> Result<Self, InvalidName> {
+        Self::checked(text, 1, |slug| slug == ALL_SHARED)
+    }
+
+    fn checked(text: &str, min: usize, is_reserved: fn(&str) -> bool) -> Result<Self, InvalidName> {
+        check_length(text, min, 63)?;
         if !has_slug_form(text) {
             return Err(InvalidName::value(
                 "Slug must be lower-case letters, digits and single hyphens, and may not start or end with a hyphen",
             ));
         }
-        if is_reserved_slug(text) {
+        if is_reserved(text) {
             return Err(InvalidName::value(&format!("Slug '{text}' is reserved")));
         }
         Ok(Self(text.to_owned()))
@@ -313,6 +327,16 @@ mod tests {
         }
         for bad in ["ab", "-abc", "abc-", "a--b", "Abc", "docs", "a_b"] {
             assert!(Slug::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn collectives_reserve_other_slugs_than_endpoints() {
+        assert!(Slug::parse_collective("blog").is_ok() && Slug::parse("blog").is_err());
+        assert!(Slug::parse_collective("members").is_err() && Slug::parse("members").is_ok());
+        assert!(Slug::parse_shared("x").is_ok() && Slug::parse_shared("docs").is_ok());
+        for bad in ["", "all", "-", "a--b", "A"] {
+            assert!(Slug::parse_shared(bad).is_err(), "{bad}");
         }
     }
 

@@ -125,6 +125,39 @@ pub const RESERVED_SLUGS: &[&str] = &[
     "www",
 ];
 
+/// Slugs that no collective may have: paths below `/collectives` and pages of the hub.
+pub const RESERVED_COLLECTIVE_SLUGS: &[&str] = &[
+    "about",
+    "admin",
+    "api",
+    "auth",
+    "by-endpoint",
+    "by-slug",
+    "collective",
+    "collectives",
+    "contact",
+    "dashboard",
+    "docs",
+    "explore",
+    "health",
+    "invitations",
+    "login",
+    "members",
+    "openapi.json",
+    "privacy",
+    "profile",
+    "redoc",
+    "register",
+    "search",
+    "settings",
+    "shared-endpoints",
+    "terms",
+    "www",
+];
+
+/// In place of a shared endpoint's slug it stands for every approved member of the collective.
+pub const ALL_SHARED: &str = "all";
+
 /// Whether nobody may register this name.
 pub fn is_reserved_owner(name: &str) -> bool {
     RESERVED_OWNERS.binary_search(&name).is_ok()
@@ -135,6 +168,11 @@ pub fn is_reserved_slug(slug: &str) -> bool {
     RESERVED_SLUGS.binary_search(&slug).is_ok()
 }
 
+/// Whether no collective may have this slug.
+pub fn is_reserved_collective_slug(slug: &str) -> bool {
+    RESERVED_COLLECTIVE_SLUGS.binary_search(&slug).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +181,6 @@ mod tests {
     fn both_lists_are_sorted_so_that_binary_search_is_right() {
         assert!(RESERVED_OWNERS.is_sorted(), "{RESERVED_OWNERS:?}");
         assert!(RESERVED_SLUGS.is_sorted());
+        assert!(RESERVED_COLLECTIVE_SLUGS.is_sorted());
     }
 }

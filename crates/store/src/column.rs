@@ -8,8 +8,9 @@ use sqlx::sqlite::{SqliteArgumentsBuffer, SqliteRow, SqliteTypeInfo, SqliteValue
 use sqlx::{Decode, Encode, Postgres, Row as _, Sqlite, Type};
 use syfthub_config::Secret;
 use syfthub_domain::{
-    ApiTokenId, AuthProvider, Email, EndpointId, EndpointType, HealthStatus, Role, Scope, Slug, Tag,
-    Timestamp, UserId, Username, Version, Visibility,
+    AggregatorId, ApiTokenId, AuthProvider, CollectiveId, Email, EndpointId, EndpointType, HealthStatus,
+    MembershipStatus, PaymentStatus, Role, Scope, SharedEndpointId, Slug, SubscriptionId, Tag, Timestamp,
+    UserId, Username, Version, Visibility,
 };
 
 /// A moment as both databases keep it: `timestamptz` on PostgreSQL, sortable text on SQLite.
@@ -92,6 +93,10 @@ columns! {
     UserId, i64, |raw| Ok(Self(raw));
     EndpointId, i64, |raw| Ok(Self(raw));
     ApiTokenId, i64, |raw| Ok(Self(raw));
+    CollectiveId, i64, |raw| Ok(Self(raw));
+    SharedEndpointId, i64, |raw| Ok(Self(raw));
+    AggregatorId, i64, |raw| Ok(Self(raw));
+    SubscriptionId, i64, |raw| Ok(Self(raw));
     Username, String, |raw| Ok(Self::from_trusted(raw));
     Email, String, |raw| Ok(Self::from_trusted(raw));
     Slug, String, |raw| Ok(Self::from_trusted(raw));
@@ -102,6 +107,8 @@ columns! {
     EndpointType, String, |raw: String| Ok(raw.parse()?);
     Visibility, String, |raw: String| Ok(raw.parse()?);
     HealthStatus, String, |raw: String| Ok(raw.parse()?);
+    MembershipStatus, String, |raw: String| Ok(raw.parse()?);
+    PaymentStatus, String, |raw: String| Ok(raw.parse()?);
     Value, String, |raw: String| Ok(serde_json::from_str(&raw)?);
     Vec<Tag>, String, |raw: String| Ok(listed(&raw).map(|tag| Tag::from_trusted(tag.to_owned())).collect());
     Vec<Scope>, String, |raw: String| Ok(listed(&raw).map(str::parse).collect::<Result<_, _>>()?);

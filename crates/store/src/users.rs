@@ -126,6 +126,13 @@ macro_rules! columns {
     };
 }
 
+/// Lets no other change that locks this account happen until this one ends, for rules that count what an account
+/// has before they add to it. `false` when there is no such account.
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<bool> {
+    const SQL: &str = "UPDATE users SET token_epoch = token_epoch WHERE id = $1";
+    Ok(affected!(tx.held(), sqlx::query(SQL).bind(id.0))? == 1)
+}
+
 /// Creates an account. Fails with [`UNIQUE_USERNAME`] or [`UNIQUE_EMAIL`].
 pub async fn insert(tx: &mut Tx, new: &NewUser, now: Timestamp) -> Result<UserRow> {
     const SQL: &str = concat!(

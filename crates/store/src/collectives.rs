@@ -1,1 +1,0 @@
-//! Collectives, their members and shared endpoints.
