@@ -39,7 +39,7 @@ use crate::identity::grpc::IdentityGrpc;
 use crate::identity_provider::{IdentityProvider, keys};
 use crate::invoke::Invoke;
 use crate::limits::Limits;
-use crate::mail::Mail;
+use crate::mail::{Mail, Mailer};
 use crate::monitor::Monitor;
 use crate::parts::Parts;
 use crate::peers::Peers;
@@ -91,6 +91,15 @@ pub struct App {
 impl App {
     /// Builds the service: loads its keys, making them on the first start. Opens no port.
     pub async fn build(settings: &Settings, deps: Deps) -> Result<Self> {
+        Self::build_with(settings, deps, None).await
+    }
+
+    /// The same with another way out for mail in place of the configured one, if there is one.
+    pub async fn build_with(
+        settings: &Settings,
+        deps: Deps,
+        mailer: Option<Arc<dyn Mailer>>,
+    ) -> Result<Self> {
         let Deps { db, cache, clock, master } = deps;
         let sealer = Arc::new(keys::sealer(&db, settings, clock.now()).await?);
         let ring = Arc::new(keys::load(&db, settings, &sealer, &clock).await?);
@@ -114,7 +123,7 @@ impl App {
             clock: clock.clone(),
             master,
             access,
-            mail: Arc::new(Mail::build(settings, &db, &clock, &sealer)?),
+            mail: Arc::new(Mail::build(settings, &db, &clock, &sealer, mailer)?),
             sealer,
         };
         let features = features(&parts, users, hashing, minter)?;
@@ -241,8 +250,10 @@ fn hub_tokens(settings: &Settings, master: &MasterKey) -> HubTokens {
 fn background(state: &AppState, db: &Db, clock: &SharedClock) -> Vec<LinkedTask<()>> {
     let access = Arc::clone(&state.access);
     let endpoints = Arc::clone(&state.endpoints);
+    let mail = Arc::clone(&state.mail);
     let (db, clock) = (db.clone(), clock.clone());
     vec![
+        spawn_linked(async move { mail.deliver_forever().await }),
         spawn_linked(async move { access.follow_changes().await }),
         spawn_linked(async move { endpoints.follow_changes().await }),
         spawn_linked(async move { sweep(&db, &clock).await }),

@@ -40,4 +40,5 @@ mod wallet;
 
 pub use app::{App, Deps};
 pub use health::liveness;
+pub use mail::{Letter, Mailer, SendError};
 pub use router::openapi;

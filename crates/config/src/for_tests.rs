@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::mail_settings::{Mail, MailProvider, OneTimeCodes};
 use crate::service_settings::{
     Aggregator, Argon2Params, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule,
 };
@@ -60,6 +61,8 @@ impl Settings {
             },
             passwords: Passwords { min_length: 8, argon2: Argon2Params::CHEAP, max_queue: 64 },
             health_check: test_health_check(),
+            mail: test_mail(),
+            one_time_codes: TEST_CODES,
             egress: Egress { allow: EgressAllow::Loopback, internal_ports: Vec::new() },
             aggregator: test_aggregator(public.clone()),
             mcp: test_mcp(public),
@@ -79,6 +82,25 @@ const TEST_LOG: Log = Log {
     request_body: false,
     response_body: false,
     dir: None,
+};
+
+fn test_mail() -> Mail {
+    Mail {
+        provider: MailProvider::None,
+        from_email: "hub@localhost".to_owned(),
+        from_name: "SyftHub".to_owned(),
+        max_tries: 3,
+        retry_delay: Duration::from_secs(2),
+    }
+}
+
+const TEST_CODES: OneTimeCodes = OneTimeCodes {
+    life: Duration::from_mins(10),
+    max_attempts: 5,
+    per_email: Rule::per_seconds(3, 600),
+    per_ip: Rule::per_seconds(1000, 600),
+    cleanup_interval: Duration::from_hours(1),
+    cleanup_retention: Duration::from_hours(24),
 };
 
 fn test_public(public: Url) -> PublicUrls {

@@ -8,6 +8,7 @@ mod for_tests;
 mod generated;
 mod input;
 mod load;
+mod mail_settings;
 mod reader;
 mod render;
 mod secret;
@@ -19,6 +20,7 @@ mod urls;
 
 pub use input::Input;
 pub use load::{GeneratedSecret, Loaded, Problem, Problems, load};
+pub use mail_settings::{Mail, MailProvider, OneTimeCodes, Resend, Smtp, SmtpTls};
 pub use reader::Effective;
 pub use render::{database_url_clean, effective, render_config_md, render_env_example};
 pub use secret::Secret;

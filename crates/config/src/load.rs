@@ -2,6 +2,7 @@
 
 mod addresses;
 mod features;
+mod mail;
 mod secrets;
 mod storage;
 
@@ -129,6 +130,8 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         rate_limits: features::rate_limits(reader),
         passwords: features::passwords(reader),
         health_check: features::health_check(reader),
+        mail: mail::mail(reader, environment, &public),
+        one_time_codes: mail::one_time_codes(reader),
         grpc,
         demo: reader.flag("SYFTHUB_DEMO", true)
             && reader.role == Role::AllInOne

@@ -228,7 +228,7 @@ fn parse_list(text: &str) -> Option<Vec<String>> {
     Some(items.filter(|item| !item.is_empty()).collect())
 }
 
-fn parse_choice(kind: Kind, text: &str) -> Option<&'static str> {
+pub(crate) fn parse_choice(kind: Kind, text: &str) -> Option<&'static str> {
     let Kind::Choice(words) = kind else { return None };
     let lower = text.to_ascii_lowercase();
     let lower = match lower.as_str() {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use crate::Secret;
+use crate::mail_settings::{Mail, OneTimeCodes};
 use crate::service_settings::{Aggregator, Grpc, HealthCheck, Mcp, Passwords, RateLimits};
 
 /// Which process loads the settings. It changes defaults (ports, host) and what is required.
@@ -98,6 +99,10 @@ pub struct Settings {
     pub rate_limits: RateLimits,
     /// Password rules and hashing cost.
     pub passwords: Passwords,
+    /// Mail.
+    pub mail: Mail,
+    /// One-time codes.
+    pub one_time_codes: OneTimeCodes,
     /// Endpoint health.
     pub health_check: HealthCheck,
     /// Which addresses user-supplied URLs may reach.

@@ -2,6 +2,7 @@
 
 mod features;
 mod foundation;
+mod mail;
 
 use std::sync::LazyLock;
 
@@ -106,6 +107,8 @@ pub enum Section {
     Storage,
     /// Rate limits and password rules.
     Limits,
+    /// Mail and one-time codes.
+    Mail,
     /// Endpoint health.
     Health,
     /// The chat service.
@@ -128,6 +131,7 @@ impl Section {
             Self::Logging => "Logs, traces and metrics",
             Self::Storage => "Database and Redis",
             Self::Limits => "Limits",
+            Self::Mail => "Mail and one-time codes",
             Self::Health => "Endpoint health",
             Self::Aggregator => "Aggregator",
             Self::Mcp => "MCP server",
@@ -220,7 +224,7 @@ impl SettingDoc {
 
 /// All settings, in the order of the documents.
 pub static TABLE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
-    let mut all: Vec<SettingDoc> = [foundation::SETTINGS, features::SETTINGS].concat();
+    let mut all: Vec<SettingDoc> = [foundation::SETTINGS, features::SETTINGS, mail::SETTINGS].concat();
     all.sort_by_key(|setting| setting.section);
     all
 });

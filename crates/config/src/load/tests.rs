@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Loaded, load};
 use crate::table::{ALL, TABLE};
-use crate::{DatabaseUrl, EgressAllow, Environment, Input, LogLevel, Origin, Role};
+use crate::{DatabaseUrl, EgressAllow, Environment, Input, LogLevel, MailProvider, Origin, Role, SmtpTls};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -320,4 +320,43 @@ fn the_listing_is_masked_and_the_tools_get_a_clean_address() {
         "{listing}"
     );
     assert_eq!(crate::database_url_clean(&loaded.settings), "postgresql://u:hunter2@h:5432/d");
+}
+
+#[test]
+fn a_mail_provider_follows_from_what_is_set() {
+    let mail = |pairs: &[(&str, &str)]| load(Role::AllInOne, &input(pairs)).unwrap().settings.mail;
+    assert_eq!(mail(&[]).provider.as_str(), "none");
+    assert_eq!(mail(&[]).from_email, "noreply@localhost");
+    assert_eq!(mail(&[("RESEND_API_KEY", "re_1")]).provider.as_str(), "resend");
+    assert_eq!(mail(&[("MAIL_PROVIDER", "log")]).provider.as_str(), "log");
+    assert_eq!(mail(&[("MAIL_PROVIDER", "none"), ("SMTP_HOST", "a.example")]).provider.as_str(), "none");
+    let smtp = |pairs: &[(&str, &str)]| match mail(pairs).provider {
+        MailProvider::Smtp(smtp) => smtp,
+        other => panic!("{other:?}"),
+    };
+    let usual = smtp(&[("SMTP_HOST", "mail.example.com")]);
+    assert_eq!((usual.port, usual.tls), (587, SmtpTls::StartTls));
+    let tls = smtp(&[("SMTP_HOST", "mail.example.com"), ("SMTP_PORT", "465")]);
+    assert_eq!((tls.port, tls.tls), (465, SmtpTls::Tls));
+    let local = smtp(&[("SMTP_HOST", "127.0.0.1"), ("SMTP_TLS", "none")]);
+    assert_eq!((local.port, local.tls), (25, SmtpTls::None));
+    let url = mail(&[("SYFTHUB_PUBLIC_URL", "https://hub.example.org")]);
+    assert_eq!(url.from_email, "noreply@hub.example.org");
+}
+
+#[test]
+fn mail_that_cannot_work_is_refused_with_the_fix() {
+    let told = |pairs: &[(&str, &str)]| faults(Role::AllInOne, pairs);
+    let host = ("SMTP_HOST", "mail.example.com");
+    assert!(told(&[("MAIL_PROVIDER", "smtp")]).contains("SMTP_HOST=smtp.example.com"));
+    assert!(told(&[("MAIL_PROVIDER", "resend")]).contains("RESEND_API_KEY"));
+    assert!(told(&[host, ("SMTP_USERNAME", "me")]).contains("SMTP_PASSWORD"));
+    assert!(told(&[host, ("SMTP_PASSWORD", "hush")]).contains("SMTP_USERNAME"));
+    assert!(told(&[host, ("SMTP_TLS", "none")]).contains("starttls"));
+    assert!(told(&[("SMTP_FROM_EMAIL", "Me <me@example.com>")]).contains("hub@example.com"));
+    assert!(told(&[("SMTP_FROM_NAME", "a\nBcc: b")]).contains("one line"));
+    let production = [("ENVIRONMENT", "production"), ("SECRET_KEY", KEY), ("MAIL_PROVIDER", "log")];
+    assert!(told(&production).contains("MAIL_LOG_IN_PRODUCTION"));
+    let asked = [production.as_slice(), &[("MAIL_LOG_IN_PRODUCTION", "true")]].concat();
+    assert_eq!(load(Role::AllInOne, &input(&asked)).unwrap().settings.mail.provider.as_str(), "log");
 }
