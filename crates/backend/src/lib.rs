@@ -25,6 +25,7 @@ mod limits;
 mod mail;
 mod monitor;
 mod owner_pages;
+mod paging;
 mod parts;
 mod peers;
 mod router;
