@@ -178,6 +178,12 @@ impl App {
         grpc.context("gRPC")
     }
 
+    /// Does once what the health monitor does all the time: looks at every endpoint that is due and waits for the
+    /// answers. Gives how many addresses were asked.
+    pub async fn check_endpoints(&self) -> Result<usize> {
+        self.state.monitor.run_once().await
+    }
+
     /// Ends the background tasks, waits for running statements and closes the database.
     pub async fn close(&self) {
         let tasks = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
@@ -191,13 +197,14 @@ fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: M
     let Parts { settings, db, cache, clock, access, .. } = parts;
     let rotation = settings.tokens.rotation;
     let sessions = Sessions::new(db.clone(), clock.clone(), hashing, Arc::clone(access), rotation);
-    let endpoints = Endpoints::new(db.clone(), cache.clone(), clock.clone(), settings.health_check);
+    let endpoints = Endpoints::new(db.clone(), cache.clone(), clock.clone(), settings.health_check.clone());
+    let endpoints = Arc::new(endpoints);
     let limiter = RateLimiter::new(cache.clone(), &settings.rate_limits);
     let setup = Setup::new(db.clone(), clock.clone(), Arc::clone(&users), settings.public.origin());
     Ok(Features {
         sessions: Arc::new(sessions),
         tokens: Arc::new(Tokens::new(db.clone(), clock.clone(), Arc::clone(access))),
-        endpoints: Arc::new(endpoints),
+        endpoints: Arc::clone(&endpoints),
         identity_provider: Arc::new(IdentityProvider::new(db.clone(), clock.clone(), minter)),
         setup: Arc::new(setup),
         limits: Arc::new(Limits::new(limiter, settings.rate_limits.clone())),
@@ -212,7 +219,7 @@ fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: M
         feedback: Arc::new(Feedback::build(parts)?),
         hub_settings: Arc::new(HubSettings::build(parts)?),
         invoke: Arc::new(Invoke::build(parts)?),
-        monitor: Arc::new(Monitor::build(parts)?),
+        monitor: Arc::new(Monitor::build(parts, endpoints)?),
         peers: Arc::new(Peers::build(parts)?),
         sign_in: Arc::new(SignIn::build(parts)?),
         statistics: Arc::new(Statistics::build(parts)?),
@@ -251,11 +258,13 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock) -> Vec<LinkedTask<
     let access = Arc::clone(&state.access);
     let endpoints = Arc::clone(&state.endpoints);
     let mail = Arc::clone(&state.mail);
+    let monitor = Arc::clone(&state.monitor);
     let (db, clock) = (db.clone(), clock.clone());
     vec![
         spawn_linked(async move { mail.deliver_forever().await }),
         spawn_linked(async move { access.follow_changes().await }),
         spawn_linked(async move { endpoints.follow_changes().await }),
+        spawn_linked(async move { monitor.run().await }),
         spawn_linked(async move { sweep(&db, &clock).await }),
     ]
 }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod features;
+mod health;
 mod mail;
 mod secrets;
 mod storage;
@@ -129,9 +130,9 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         otlp,
         rate_limits: features::rate_limits(reader),
         passwords: features::passwords(reader),
-        health_check: features::health_check(reader),
         mail: mail::mail(reader, environment, &public),
         one_time_codes: mail::one_time_codes(reader),
+        health_check: health::health_check(reader),
         grpc,
         demo: reader.flag("SYFTHUB_DEMO", true)
             && reader.role == Role::AllInOne

@@ -68,7 +68,7 @@ pub struct Passwords {
 }
 
 /// Endpoint health.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct HealthCheck {
     /// Whether the hub checks endpoints itself.
     pub enabled: bool,
@@ -76,14 +76,20 @@ pub struct HealthCheck {
     pub interval: Duration,
     /// Longest time one check may take.
     pub timeout: Duration,
-    /// Checks running at once.
+    /// Checks running at once, in one process.
     pub max_concurrent: u32,
+    /// Paths that a check asks for, in this order until one answers well; `{slug}` stands for the endpoint's.
+    pub paths: Vec<String>,
     /// Failed checks in a row after which an endpoint counts as down.
     pub failure_threshold: u32,
     /// How long a health report counts when it names no time.
     pub default_ttl: Duration,
     /// Longest time a health report may count.
     pub max_ttl: Duration,
+    /// Length of the buckets that uptime is counted in.
+    pub uptime_bucket: Duration,
+    /// How long uptime is kept; `None` for ever.
+    pub uptime_retention: Option<Duration>,
 }
 
 /// The chat service.

@@ -2,6 +2,7 @@
 
 mod features;
 mod foundation;
+mod health;
 mod mail;
 
 use std::sync::LazyLock;
@@ -224,7 +225,8 @@ impl SettingDoc {
 
 /// All settings, in the order of the documents.
 pub static TABLE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
-    let mut all: Vec<SettingDoc> = [foundation::SETTINGS, features::SETTINGS, mail::SETTINGS].concat();
+    let mut all: Vec<SettingDoc> =
+        [foundation::SETTINGS, features::SETTINGS, health::SETTINGS, mail::SETTINGS].concat();
     all.sort_by_key(|setting| setting.section);
     all
 });

@@ -81,6 +81,40 @@ fn below_domain(kind: &str, url: &str, owner_domain: Option<&str>) -> Option<Str
     rest.starts_with('/').then(|| rest.to_owned())
 }
 
+/// Where a connection is served over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// Its owner has not said where.
+    Nowhere,
+    /// Behind a tunnel, which only clients of the tunnel reach.
+    Tunnel,
+    /// At this address, without a trailing slash.
+    At(String),
+}
+
+/// The connection that the hub itself uses: the first enabled one, else the first.
+pub(crate) fn preferred(connections: &[Value]) -> Option<&Value> {
+    let enabled = connections.iter().find(|c| c.get("enabled").and_then(Value::as_bool).unwrap_or(true));
+    enabled.or_else(|| connections.first())
+}
+
+/// Where a connection is served over HTTP. What speaks WebSocket answers HTTP at the same place.
+pub(crate) fn served(connection: &Value, owner_domain: Option<&str>) -> Served {
+    let stored = connection.pointer("/config/url").and_then(Value::as_str).unwrap_or_default();
+    let url = public_url(text(connection, "type").unwrap_or_default(), stored, owner_domain);
+    if url.starts_with(TUNNEL) {
+        return Served::Tunnel;
+    }
+    if !is_absolute(&url) {
+        return Served::Nowhere;
+    }
+    let url = match url.strip_prefix("ws") {
+        Some(rest) if rest.starts_with("://") || rest.starts_with("s://") => format!("http{rest}"),
+        _ => url,
+    };
+    Served::At(url.trim_end_matches('/').to_owned())
+}
+
 /// What a caller needs to reach an endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Reach {
@@ -149,6 +183,22 @@ mod tests {
             restore(sent("https://h.example.evil/b"), &stored, domain),
             sent("https://h.example.evil/b")
         );
+    }
+
+    #[test]
+    fn what_the_hub_calls_is_an_http_address_or_a_tunnel() {
+        let served =
+            |kind: &str, url: &str, domain| served(&json!({"type": kind, "config": {"url": url}}), domain);
+        let at = |url: &str| Served::At(url.to_owned());
+        assert_eq!(served("http", "/a/", Some("http://h:1")), at("http://h:1/a"));
+        assert_eq!(served("ws", "/a", Some("https://h")), at("https://h/a"));
+        assert_eq!(served("ws", "ws://h/a", None), at("http://h/a"));
+        assert_eq!(served("http", "/a", None), Served::Nowhere);
+        assert_eq!(served("http", "/a", Some("tunneling:bob")), Served::Tunnel);
+        let connections = [json!({"type": "a", "enabled": false}), json!({"type": "b"})];
+        assert_eq!(preferred(&connections).map(|c| c["type"].clone()), Some(json!("b")));
+        assert_eq!(preferred(&connections[..1]).map(|c| c["type"].clone()), Some(json!("a")));
+        assert_eq!(preferred(&[]), None);
     }
 
     #[test]

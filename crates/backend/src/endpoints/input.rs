@@ -281,7 +281,7 @@ fn report_item(item: &mut Fields) -> Option<ReportItem> {
 
 /// The owner's domain that an address stands for: scheme, host and port, or a tunnel's name. A tunnel has the
 /// name of its user, so that nobody receives what is meant for another.
-fn domain_of(url: &str, owner: &str) -> std::result::Result<String, String> {
+pub(crate) fn domain_of(url: &str, owner: &str) -> std::result::Result<String, String> {
     let url = url.trim();
     if let Some(name) = url.strip_prefix(TUNNEL) {
         if name.eq_ignore_ascii_case(owner) {

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::wire::{FullEndpoint, Reported, Starred, Synced};
 use super::{Endpoints, input, mapper};
 use crate::access::User;
+use crate::monitor::wire::ReportBody;
 use crate::router::AppState;
 
 /// Rows that one may skip; far above what any hub lists.
@@ -95,8 +96,8 @@ async fn sync(
 
 /// Report the health of the caller's endpoints, and where they are served
 #[utoipa::path(post, path = "/api/v1/endpoints/health", tag = "endpoints", security(("bearer" = [])),
-    request_body(content = Value, example = json!({"endpoints": [{"slug": "my-notes", "status": "healthy", "checked_at": "2026-01-02T03:04:05Z"}], "ttl_seconds": 300, "url": "http://127.0.0.1:8010"})),
-    responses((status = 200, body = Reported), (status = 401), (status = 422)))]
+    request_body = ReportBody,
+    responses((status = 200, body = Reported), (status = 401), (status = 403), (status = 422)))]
 async fn report_health(
     State(endpoints): State<Arc<Endpoints>>,
     User(caller): User,

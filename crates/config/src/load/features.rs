@@ -8,7 +8,7 @@ use url::Url;
 use super::addresses::constant;
 use crate::reader::{Reader, trimmed};
 use crate::{
-    Aggregator, Argon2Params, Environment, Grpc, HealthCheck, Http, Mcp, Passwords, PublicUrls, RateLimits,
+    Aggregator, Argon2Params, Environment, Grpc, Http, Mcp, Passwords, PublicUrls, RateLimits,
     RefreshRotation, Role, Rule, Tokens,
 };
 
@@ -56,24 +56,6 @@ pub(super) fn passwords(reader: &mut Reader) -> Passwords {
         min_length: usize::try_from(shortest).unwrap_or(8),
         argon2: Argon2Params::STANDARD,
         max_queue: HASH_QUEUE,
-    }
-}
-
-/// Reads the settings of endpoint health.
-pub(super) fn health_check(reader: &mut Reader) -> HealthCheck {
-    let default_ttl = u64::from(reader.integer("HEALTH_DEFAULT_TTL_SECONDS", 300));
-    let max_ttl = u64::from(reader.integer("HEALTH_MAX_TTL_SECONDS", 1800));
-    if default_ttl > max_ttl {
-        reader.problem("HEALTH_DEFAULT_TTL_SECONDS", "must not be greater than HEALTH_MAX_TTL_SECONDS");
-    }
-    HealthCheck {
-        enabled: reader.flag("HEALTH_CHECK_ENABLED", true),
-        interval: reader.seconds("HEALTH_CHECK_INTERVAL_SECONDS", 30),
-        timeout: reader.seconds("HEALTH_CHECK_TIMEOUT_SECONDS", 5),
-        max_concurrent: reader.integer("HEALTH_CHECK_MAX_CONCURRENT", 20),
-        failure_threshold: reader.integer("HEALTH_CHECK_FAILURE_THRESHOLD", 3),
-        default_ttl: Duration::from_secs(default_ttl),
-        max_ttl: Duration::from_secs(max_ttl),
     }
 }
 

@@ -18,8 +18,6 @@ const WINDOW: Kind = Kind::Integer { min: 1, max: 86_400 };
 const TIMEOUT: Kind = Kind::Seconds { min: 1, max: 3600 };
 const CHAT: &[Role] = &[Role::AllInOne, Role::Aggregator];
 const HUB: &[Role] = &[Role::AllInOne, Role::Backend];
-const MONITOR: &str = "For the hub's own health monitor, which comes with a later release: the value is checked and \
-                       shown, and nothing uses it yet.";
 
 pub(super) const SETTINGS: &[SettingDoc] = &[
     // --- Limits
@@ -101,42 +99,6 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
         Kind::Integer { min: 8, max: 128 },
         "8",
         "Shortest password in characters.",
-    )
-    .only(HUB),
-    // --- Health
-    setting("HEALTH_CHECK_ENABLED", Section::Health, Kind::Flag, "true", MONITOR).only(HUB),
-    setting("HEALTH_CHECK_INTERVAL_SECONDS", Section::Health, TIMEOUT, "30", MONITOR).only(HUB),
-    setting("HEALTH_CHECK_TIMEOUT_SECONDS", Section::Health, TIMEOUT, "5.0", MONITOR).only(HUB),
-    setting(
-        "HEALTH_CHECK_MAX_CONCURRENT",
-        Section::Health,
-        Kind::Integer { min: 1, max: 1000 },
-        "20",
-        MONITOR,
-    )
-    .only(HUB),
-    setting(
-        "HEALTH_CHECK_FAILURE_THRESHOLD",
-        Section::Health,
-        Kind::Integer { min: 1, max: 100 },
-        "3",
-        MONITOR,
-    )
-    .only(HUB),
-    setting(
-        "HEALTH_DEFAULT_TTL_SECONDS",
-        Section::Health,
-        Kind::Integer { min: 10, max: 86_400 },
-        "300",
-        "How long a health report of an endpoint counts when it names no time.",
-    )
-    .only(HUB),
-    setting(
-        "HEALTH_MAX_TTL_SECONDS",
-        Section::Health,
-        Kind::Integer { min: 10, max: 86_400 },
-        "1800",
-        "Longest time that a health report may count.",
     )
     .only(HUB),
     // --- Aggregator

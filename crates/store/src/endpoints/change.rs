@@ -1,12 +1,17 @@
 //! Publishing, changing and removing endpoints.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use syfthub_domain::{EndpointId, EndpointType, Slug, Tag, Timestamp, UserId, Version, Visibility};
 
-use super::{EndpointWithOwner, find_by_id};
+use super::{EndpointWithOwner, checks, find_by_id};
 use crate::column::SqlTime;
 use crate::db::{Sql, affected, on};
 use crate::{Result, Tx, search};
+
+/// Time that the service behind a new endpoint has to come up before the hub first looks at it.
+const FIRST_CHECK_AFTER: Duration = Duration::from_secs(30);
 
 /// An endpoint to be published.
 #[derive(Debug, Clone)]
@@ -94,6 +99,7 @@ pub async fn insert(tx: &mut Tx, new: &NewEndpoint, now: Timestamp) -> Result<En
         .bind(SqlTime(now))
         .fetch_one(c))?;
     let id = EndpointId(id);
+    checks::schedule_new(tx, id, now.plus(FIRST_CHECK_AFTER)).await?;
     set_tags(tx, id, &new.tags).await?;
     set_contributors(tx, id, &new.contributors).await?;
     search::reindex(tx, id).await?;

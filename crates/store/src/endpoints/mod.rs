@@ -1,6 +1,7 @@
 //! Endpoints: what people publish, with tags, contributors, stars and health.
 
 mod change;
+mod checks;
 mod health;
 mod listing;
 mod resolve;
@@ -17,7 +18,11 @@ use crate::column::row;
 pub use change::{
     EndpointChange, NewEndpoint, delete, delete_by_owner, insert, lock, set_admin_flags, update,
 };
-pub use health::{HealthReport, apply_health_report};
+pub use checks::{
+    CheckedEndpoint, HealthChange, apply_health, check_owner_by, checks_of, due_checks, is_check_due,
+    reschedule,
+};
+pub use health::{HealthReport, HealthState, apply_health_report, health_states, set_heartbeat};
 pub use listing::{
     GroupedEndpoint, MAX_GROUPED_BYTES, OwnerFilter, OwnerSummary, PublicFilter, Sort, count_owners,
     count_public, grouped, list_by_owner, list_guest_accessible, list_owners, list_public,

@@ -169,8 +169,8 @@ contract! {
             report("one-a", HealthStatus::Healthy, 9),
         ];
         let mut tx = db.begin().await.unwrap();
-        assert_eq!(endpoints::apply_health_report(&mut tx, alice.id, &batch, 300).await.unwrap(), 2);
-        assert_eq!(endpoints::apply_health_report(&mut tx, alice.id, &[], 300).await.unwrap(), 0);
+        assert_eq!(endpoints::apply_health_report(&mut tx, alice.id, &batch, 300, at(10)).await.unwrap(), 2);
+        assert_eq!(endpoints::apply_health_report(&mut tx, alice.id, &[], 300, at(10)).await.unwrap(), 0);
         tx.commit().await.unwrap();
         let one = endpoints::find_by_owner_and_slug(&db, "alice", "one-a").await.unwrap().unwrap().endpoint;
         assert_eq!((one.health_status, one.health_checked_at), (Some(HealthStatus::Healthy), Some(at(9))));
