@@ -1,10 +1,14 @@
 //! Who changed what: the audit log, its seals, and the high-rate facts beside it.
 
+mod origin;
 pub(crate) mod routes;
 
 use syfthub_domain::Result;
 
 use crate::parts::Parts;
+
+pub(crate) use origin::Origin;
+pub(crate) use syfthub_store::audit::record;
 
 /// The rules of the feature.
 #[derive(Debug)]

@@ -1,0 +1,92 @@
+//! Where a change comes from.
+
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use syfthub_domain::{Timestamp, UserId};
+use syfthub_logging::correlation;
+use syfthub_store::audit::{Actor, Entry, Outcome};
+use syfthub_web::{ApiError, ClientIp};
+
+use crate::access::Viewer;
+use crate::router::AppState;
+
+/// Who asks for a change and from where; rules take it and write it into the audit log.
+///
+/// As an extractor it never refuses: a route that needs somebody signed in asks for that itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    user_id: Option<UserId>,
+    name: String,
+    address: Option<IpAddr>,
+    correlation_id: Option<String>,
+}
+
+impl Origin {
+    /// A part of the hub itself, such as `cli` or `setup`.
+    pub(crate) fn system(name: &str) -> Self {
+        let correlation_id = correlation::current().map(|id| id.to_string());
+        Self { user_id: None, name: name.to_owned(), address: None, correlation_id }
+    }
+
+    /// The same place, but in the name of this user: one who registers or signs in has no credential yet.
+    #[must_use]
+    pub(crate) fn as_user(&self, id: UserId, name: &str) -> Self {
+        Self { user_id: Some(id), name: name.to_owned(), ..self.clone() }
+    }
+
+    /// The account behind it.
+    pub(crate) fn user_id(&self) -> Option<UserId> {
+        self.user_id
+    }
+
+    /// The client's address.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// As the log keeps it.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            user_id: self.user_id,
+            name: self.name.clone(),
+            address: self.address.map(|address| address.to_string()),
+            correlation_id: self.correlation_id.clone(),
+        }
+    }
+
+    /// An entry about something that was done; `before`, `after` and another outcome are set on it.
+    pub(crate) fn entry(
+        &self,
+        at: Timestamp,
+        action: &'static str,
+        target_kind: &'static str,
+        target: impl ToString,
+    ) -> Entry {
+        Entry {
+            at,
+            actor: self.actor(),
+            action,
+            target_kind,
+            target: target.to_string(),
+            outcome: Outcome::Success,
+            before: None,
+            after: None,
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Origin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Viewer(principal) = Viewer::from_request_parts(parts, state).await?;
+        let address = parts.extensions.get::<ClientIp>().map(|ip| ip.0);
+        let nobody = Self { address, ..Self::system("guest") };
+        Ok(principal.map_or_else(
+            || nobody.clone(),
+            |caller| nobody.as_user(caller.user_id, caller.username.as_str()),
+        ))
+    }
+}

@@ -1,1 +1,0 @@
-//! The audit log: one row per change, in the transaction of the change, sealed in batches afterwards.
