@@ -37,7 +37,7 @@ use crate::health::Health;
 use crate::hub_settings::HubSettings;
 use crate::identity::grpc::IdentityGrpc;
 use crate::identity_provider::{IdentityProvider, keys};
-use crate::invoke::Invoke;
+use crate::invoke::{self, Invoke};
 use crate::limits::Limits;
 use crate::mail::{Mail, Mailer};
 use crate::monitor::Monitor;
@@ -140,7 +140,8 @@ impl App {
     /// The HTTP routes, with the readiness of the process.
     pub fn router_with(&self, readiness: &Readiness) -> Router {
         let health = Health { db: self.db.clone(), readiness: readiness.clone() };
-        match router::build(self.state.clone(), health, &Stack::new(&self.settings)) {
+        let stack = Stack::new(&self.settings).with_longer_requests(invoke::time_for);
+        match router::build(self.state.clone(), health, &stack) {
             Ok(router) => router,
             // Only a document that is no JSON could make it fail, and a test builds it.
             Err(error) => unreachable!("the API document cannot be written: {error}"),
@@ -201,6 +202,7 @@ fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: M
     let endpoints = Arc::new(endpoints);
     let limiter = RateLimiter::new(cache.clone(), &settings.rate_limits);
     let setup = Setup::new(db.clone(), clock.clone(), Arc::clone(&users), settings.public.origin());
+    let invoke = Invoke::build(parts, Arc::clone(&endpoints), Arc::clone(&users))?;
     Ok(Features {
         sessions: Arc::new(sessions),
         tokens: Arc::new(Tokens::new(db.clone(), clock.clone(), Arc::clone(access))),
@@ -218,7 +220,7 @@ fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: M
         error_reports: Arc::new(ErrorReports::build(parts)?),
         feedback: Arc::new(Feedback::build(parts)?),
         hub_settings: Arc::new(HubSettings::build(parts)?),
-        invoke: Arc::new(Invoke::build(parts)?),
+        invoke: Arc::new(invoke),
         monitor: Arc::new(Monitor::build(parts, endpoints)?),
         peers: Arc::new(Peers::build(parts)?),
         sign_in: Arc::new(SignIn::build(parts)?),

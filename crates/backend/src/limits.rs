@@ -29,6 +29,8 @@ pub(crate) enum Scope {
     GuestToken,
     /// Searching, which costs more than reading.
     Search,
+    /// Calling endpoints through the hub.
+    Invoke,
 }
 
 impl Scope {
@@ -42,6 +44,7 @@ impl Scope {
             Self::Refresh => "auth-refresh",
             Self::GuestToken => "guest-token",
             Self::Search => "search",
+            Self::Invoke => "invoke",
         }
     }
 }
@@ -75,6 +78,7 @@ impl Limits {
             Scope::Login | Scope::Auth | Scope::Password | Scope::CheckEmail => self.rules.auth,
             Scope::Refresh | Scope::CheckUsername => self.rules.refresh,
             Scope::GuestToken => self.rules.guest_token,
+            Scope::Invoke => self.rules.chat,
             // A chat begins with a search and costs far more than that.
             Scope::Search => {
                 let Rule { max, window } = self.rules.chat;

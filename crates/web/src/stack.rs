@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use http::Method;
 use syfthub_config::Settings;
 use syfthub_domain::{Error, ErrorCode};
 use tower::ServiceBuilder;
@@ -33,7 +34,12 @@ pub struct Stack {
     pub body_limit: usize,
     /// Time until the head of an answer.
     pub request_timeout: Duration,
+    /// More time for some requests, by method and path.
+    pub longer_requests: Option<LongerRequests>,
 }
+
+/// The time that a request with this method and path may take, if it is another than that of all.
+pub type LongerRequests = fn(&Method, &str) -> Option<Duration>;
 
 impl Stack {
     /// From the settings.
@@ -47,6 +53,7 @@ impl Stack {
             },
             body_limit: settings.http.body_limit,
             request_timeout: REQUEST_TIMEOUT,
+            longer_requests: None,
         }
     }
 
@@ -54,6 +61,13 @@ impl Stack {
     #[must_use]
     pub fn with_request_timeout(mut self, limit: Duration) -> Self {
         self.request_timeout = limit;
+        self
+    }
+
+    /// The same with more time for some requests.
+    #[must_use]
+    pub fn with_longer_requests(mut self, longer: LongerRequests) -> Self {
+        self.longer_requests = Some(longer);
         self
     }
 
@@ -85,7 +99,7 @@ impl Stack {
             .layer(from_fn(no_nul))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(DefaultBodyLimit::max(self.body_limit))
-            .layer(from_fn_with_state(self.request_timeout, time_limit));
+            .layer(from_fn_with_state((self.request_timeout, self.longer_requests), time_limit));
         fallback::with_json_fallbacks(router).layer(layers)
     }
 }
@@ -99,7 +113,12 @@ async fn no_nul(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+async fn time_limit(
+    State((usual, longer)): State<(Duration, Option<LongerRequests>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let limit = longer.and_then(|longer| longer(request.method(), request.uri().path())).unwrap_or(usual);
     let answer = tokio::time::timeout(limit, next.run(request)).await;
     answer.unwrap_or_else(|_| {
         let text = "The server did not finish this request in time; try again";

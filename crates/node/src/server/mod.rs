@@ -92,6 +92,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         access_log: AccessLog::default(),
         body_limit: MODEL_BODY,
         request_timeout: HEAD_TIME,
+        longer_requests: None,
     };
     stack.wrap(routes)
 }
