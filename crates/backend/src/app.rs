@@ -15,7 +15,7 @@ use syfthub_config::{Secret, Settings};
 use syfthub_domain::{Result, SharedClock};
 use syfthub_logging::Metrics;
 use syfthub_rpc::{InternalKey, LinkedTask, spawn_linked, stubs};
-use syfthub_store::{Db, refresh};
+use syfthub_store::{Db, refresh, search};
 use syfthub_web::health::Readiness;
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::metrics_router;
@@ -101,6 +101,7 @@ impl App {
         mailer: Option<Arc<dyn Mailer>>,
     ) -> Result<Self> {
         let Deps { db, cache, clock, master } = deps;
+        build_search_index(&db).await?;
         let sealer = Arc::new(keys::sealer(&db, settings, clock.now()).await?);
         let ring = Arc::new(keys::load(&db, settings, &sealer, &clock).await?);
         let signer = SignerPool::new(0, SIGNATURE_QUEUE)?;
@@ -191,6 +192,20 @@ impl App {
         drop(tasks);
         self.db.close().await;
     }
+}
+
+/// Builds the search index after an upgrade that changed its form; a few seconds for a hundred thousand endpoints.
+async fn build_search_index(db: &Db) -> Result<()> {
+    if search::is_built(db).await? {
+        return Ok(());
+    }
+    let mut tx = db.begin().await?;
+    let endpoints = search::build_if_missing(&mut tx).await?;
+    tx.commit().await?;
+    if let Some(endpoints) = endpoints.filter(|count| *count > 0) {
+        tracing::info!(target: "syfthub.api.endpoints", endpoints, "search.index.built");
+    }
+    Ok(())
 }
 
 /// The features, each built from what it needs.

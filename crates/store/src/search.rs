@@ -1,37 +1,40 @@
-//! The search index: cutting texts into words, keeping the index in step, and what ranking and correction
-//! ask about words. Finding rows is [`crate::endpoints::search_candidates`], ranking is the caller's.
+//! The search index: cutting texts into words, keeping the index in step, and what a search asks about words.
 //!
-//! Words are cut, folded and stemmed here, so that both databases hold exactly the same words. Only public
-//! endpoints are indexed: a correction must never reveal a word of a private one.
+//! Words are cut, folded, stemmed and weighed here, so that both databases hold exactly the same index; ranking
+//! is the caller's. Only public endpoints are indexed: a correction must never reveal a word of a private one.
 
 mod index;
+mod postings;
 mod text;
+mod weight;
 
 use std::collections::BTreeMap;
 
 use crate::column::row;
 use crate::db::{Sql, on};
-use crate::{Conn, Db, Reads, Result};
+use crate::{Reads, Result};
 
-pub use index::rebuild;
-pub(crate) use index::{lock, reindex, reindex_owner, remove};
+pub use index::{build_if_missing, is_built, rebuild};
+pub(crate) use index::{lock, reindex, reindex_owner, remove, remove_owner};
+#[cfg(test)]
+pub(crate) use postings::PLANS;
+pub use postings::{Fact, Posting, ReadOf, facts, postings, together, weights};
 pub(crate) use text::like_pattern;
 use text::within;
 pub use text::{distance, fold, words};
+pub use weight::{Document, FULL_WEIGHT, weigh};
 
-/// Rows that [`crate::endpoints::search_candidates`] gives at most.
-pub(crate) const CANDIDATES: i64 = 300;
-/// Words of a query that are looked at.
-const MAX_QUERY_WORDS: usize = 32;
-/// Terms that are compared with a mistyped word; the most frequent ones come first.
-const MAX_COMPARED: i64 = 5_000;
-/// Words of one query that [`corrections`] looks up at most: each costs a statement and thousands of comparisons.
-pub const MAX_CORRECTED: usize = 4;
+/// Terms that are compared with a mistyped word, from each of its ends; the most frequent ones come first.
+const MAX_COMPARED: i64 = 1_000;
+/// Sorts after every letter.
+const LAST: char = '\u{10FFFF}';
 
 row! {
     /// A word of the index.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Term {
+        /// Row id, for [`postings`].
+        pub id: i64,
         /// The word as [`words`] gives it.
         pub term: String,
         /// How many public endpoints hold it.
@@ -41,39 +44,53 @@ row! {
 
 /// How many endpoints are indexed.
 pub async fn document_count(from: impl Reads) -> Result<i64> {
-    const SQL: &str = "SELECT COUNT(*) FROM search_documents";
-    on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).fetch_one(c))
+    let found = terms(from, &[index::EVERY_DOCUMENT.to_owned()]).await?;
+    Ok(found.values().next().map_or(0, |term| term.documents))
 }
 
-/// In how many endpoints each of these words occurs; words that occur nowhere are left out.
-pub async fn term_frequencies(from: impl Reads, words: &[String]) -> Result<BTreeMap<String, i64>> {
+/// Those of these words that occur anywhere, by word. The empty word stands for all endpoints.
+pub async fn terms(from: impl Reads, words: &[String]) -> Result<BTreeMap<String, Term>> {
     const SQL: Sql = Sql {
-        postgres: "SELECT term, documents FROM search_terms \
+        postgres: "SELECT id, term, documents FROM search_terms \
              WHERE term IN (SELECT jsonb_array_elements_text(CAST($1 AS jsonb)))",
-        sqlite: "SELECT term, documents FROM search_terms WHERE term IN (SELECT value FROM json_each($1))",
+        sqlite: "SELECT id, term, documents FROM search_terms WHERE term IN (SELECT value FROM json_each($1))",
     };
     let conn = from.source().conn().await?;
     let sql = SQL.pick(&conn);
     let found = on!(conn, c => sqlx::query_as::<_, Term>(sql).bind(crate::json(words)).fetch_all(c))?;
-    Ok(found.into_iter().map(|term| (term.term, term.documents)).collect())
+    Ok(found.into_iter().map(|term| (term.term.clone(), term)).collect())
+}
+
+/// Longer words of the index that begin with `word`, most frequent first, then alphabetical.
+pub async fn terms_beginning_with(from: impl Reads, word: &str, limit: u32) -> Result<Vec<Term>> {
+    const SQL: &str = "SELECT id, term, documents FROM search_terms WHERE term > $1 AND term < $2 \
+        ORDER BY documents DESC, term LIMIT $3";
+    on!(from.source().conn().await?, c => sqlx::query_as::<_, Term>(SQL)
+        .bind(word).bind(format!("{word}{LAST}")).bind(i64::from(limit)).fetch_all(c))
 }
 
 /// Words of the index that may have been meant by `word`: one slip away, or two for words of six letters and
-/// more; nearest first, then most frequent, then alphabetical. The first letter must be right or have
-/// changed places with the second.
+/// more; nearest first, then most frequent, then alphabetical. None for words of up to three letters.
 pub async fn similar_terms(from: impl Reads, word: &str) -> Result<Vec<Term>> {
-    const SQL: &str = "SELECT term, documents FROM search_terms WHERE head IN ($1, $2) \
-        AND length BETWEEN $3 AND $4 ORDER BY documents DESC, term LIMIT $5";
+    // One slip leaves the word's beginning or its end, and an index finds both.
+    const SQL: &str = "SELECT id, term, documents FROM (SELECT id, term, documents FROM search_terms \
+        WHERE term >= $1 AND term < $2 AND length(term) BETWEEN $5 AND $6 ORDER BY documents DESC, term LIMIT $7) AS a \
+        UNION SELECT id, term, documents FROM (SELECT id, term, documents FROM search_terms \
+        WHERE reversed >= $3 AND reversed < $4 AND length(term) BETWEEN $5 AND $6 ORDER BY documents DESC, term LIMIT $7) AS b";
     let letters: Vec<char> = word.chars().collect();
-    let (Some(first), true) = (letters.first(), letters.len() >= 3) else {
+    if letters.len() <= 3 {
         return Ok(Vec::new());
-    };
-    let second = letters.get(1).unwrap_or(first);
+    }
+    let part = (letters.len() - 1) / 2;
+    let head: String = letters[..part].iter().collect();
+    let tail: String = letters.iter().rev().take(part).collect();
     let slips: u8 = if letters.len() >= 6 { 2 } else { 1 };
     let length = i64::try_from(letters.len()).unwrap_or(i64::MAX);
     let compared = on!(from.source().conn().await?, c => sqlx::query_as::<_, Term>(SQL)
-        .bind(first.to_string())
-        .bind(second.to_string())
+        .bind(&head)
+        .bind(format!("{head}{LAST}"))
+        .bind(&tail)
+        .bind(format!("{tail}{LAST}"))
         .bind(length - i64::from(slips))
         .bind(length.saturating_add(slips.into()))
         .bind(MAX_COMPARED)
@@ -85,33 +102,4 @@ pub async fn similar_terms(from: impl Reads, word: &str) -> Result<Vec<Term>> {
         .collect();
     near.sort_by(|(a, x), (b, y)| a.cmp(b).then(y.documents.cmp(&x.documents)).then(x.term.cmp(&y.term)));
     Ok(near.into_iter().map(|(_, term)| term).collect())
-}
-
-/// What [`similar_terms`] gives for each of these words, in their order; only the first [`MAX_CORRECTED`] words
-/// are looked up, so that a long query of unknown words does not cost more than a short one.
-pub async fn corrections(db: &Db, words: &[String]) -> Result<Vec<(String, Vec<Term>)>> {
-    let mut found = Vec::new();
-    for word in words.iter().take(MAX_CORRECTED) {
-        found.push((word.clone(), similar_terms(db, word).await?));
-    }
-    Ok(found)
-}
-
-/// The query text of each database: any of the words, whole or (from three letters on) as a beginning.
-pub(crate) fn query(conn: &Conn<'_>, words: &[String]) -> String {
-    let (or, prefix) = match conn {
-        Conn::Postgres(_) => (" | ", "'%':*"),
-        Conn::Sqlite(_) => (" OR ", "\"%\" *"),
-    };
-    words
-        .iter()
-        .filter(|word| !word.is_empty() && word.chars().all(char::is_alphanumeric))
-        .take(MAX_QUERY_WORDS)
-        .map(|word| {
-            let whole = prefix.trim_end_matches([':', '*', ' ']);
-            let form = if word.chars().count() >= 3 { prefix } else { whole };
-            form.replace('%', word)
-        })
-        .collect::<Vec<_>>()
-        .join(or)
 }

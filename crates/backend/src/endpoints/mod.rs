@@ -17,7 +17,6 @@ mod sync;
 pub(crate) mod visibility;
 pub mod wire;
 
-use std::num::NonZero;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -30,7 +29,6 @@ use syfthub_domain::{
 use syfthub_store::endpoints::{self, EndpointChange, EndpointWithOwner, NewEndpoint, OwnerFilter};
 use syfthub_store::users::{self, UserRow};
 use syfthub_store::{Db, Page, Tx};
-use tokio::sync::Semaphore;
 
 use input::{AdminUpdate, Create, Update, effective_visibility};
 use listings::Listings;
@@ -45,15 +43,11 @@ pub struct Endpoints {
     clock: SharedClock,
     listings: Arc<Listings>,
     health: HealthCheck,
-    /// One search per core is ranked at a time; the others wait their turn.
-    ranking: Arc<Semaphore>,
 }
 
 impl Endpoints {
     pub(crate) fn new(db: Db, cache: Cache, clock: SharedClock, health: HealthCheck) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let ranking = Arc::new(Semaphore::new(cores));
-        Self { db, clock, listings: Arc::new(Listings::new(cache)), health, ranking }
+        Self { db, clock, listings: Arc::new(Listings::new(cache)), health }
     }
 
     /// Keeps the listings of this process in step with the other replicas.

@@ -1,53 +1,34 @@
-//! How well an endpoint answers a search: BM25F over a few hundred candidates. It is computed here and not
-//! in SQL, so that both databases order results the same way.
+//! How well endpoints answer a search: BM25F over the postings of the query's words. The weights of words were
+//! computed when the endpoints changed; here they meet the rarity of the words. It is computed here and not in
+//! SQL, so that both databases order results the same way.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use syfthub_domain::Tag;
-use syfthub_store::search::words;
+use syfthub_domain::EndpointId;
+use syfthub_store::search::{FULL_WEIGHT, Posting, words};
 
-/// How fast repeated words stop adding to a score.
-const K1: f64 = 1.2;
-/// How much a long field is held against a document, 0 to 1.
-const B: f64 = 0.6;
+/// Words of one query that are looked for; the rarest ones.
+pub(super) const MAX_WORDS: usize = 8;
 /// Words of English that say nothing about a subject.
 const STOP_WORDS: &[&str] = &[
-    "a", "about", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "how", "i",
-    "in", "is", "it", "me", "my", "of", "on", "or", "that", "the", "to", "was", "what", "when", "where",
-    "which", "who", "why", "with",
+    "a", "about", "all", "an", "and", "any", "are", "as", "at", "be", "by", "can", "could", "do", "does",
+    "find", "for", "from", "get", "give", "has", "have", "how", "i", "in", "is", "it", "look", "looking",
+    "me", "my", "need", "of", "on", "or", "our", "please", "search", "show", "some", "that", "the", "there",
+    "thi", "this", "to", "us", "want", "was", "we", "what", "when", "where", "which", "who", "why", "with",
+    "you", "your",
 ];
 
-/// The searchable text of one endpoint.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Document<'a> {
-    pub name: &'a str,
-    pub slug: &'a str,
-    pub owner: &'a str,
-    pub tags: &'a [Tag],
-    pub description: &'a str,
-    pub readme: &'a str,
-}
-
-/// A field: its weight, its usual length in words, and the words that it holds.
-struct Field {
-    weight: f64,
-    usual_length: f64,
-    length: usize,
-    /// Each word once, with how often it occurs: a long text repeats itself, and comparing is what costs.
-    words: Vec<(String, usize)>,
-}
-
-impl Field {
-    fn new(weight: f64, usual_length: f64, mut words: Vec<String>) -> Self {
-        let length = words.len();
-        words.sort_unstable();
-        let words = words.chunk_by(|a, b| a == b).map(|same| (same[0].clone(), same.len())).collect();
-        Self { weight, usual_length, length, words }
-    }
+/// A word of the query, as the index knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Wanted {
+    /// How telling the word is.
+    pub rarity: f64,
+    /// Words of the index that stand for it, each with how much it counts, 0 to 1.
+    pub stand_ins: Vec<(i64, f64)>,
 }
 
 /// The words of a query that are worth looking for, at most 32, without repeats.
-pub(crate) fn query_terms(query: &str) -> Vec<String> {
+pub(super) fn query_terms(query: &str) -> Vec<String> {
     let all = words(query);
     let telling: Vec<String> =
         all.iter().filter(|word| !STOP_WORDS.contains(&word.as_str())).cloned().collect();
@@ -59,148 +40,95 @@ pub(crate) fn query_terms(query: &str) -> Vec<String> {
 }
 
 /// How telling a word is that occurs in `holding` of `count` documents.
-pub(crate) fn rarity(count: i64, holding: i64) -> f64 {
+pub(super) fn rarity(count: i64, holding: i64) -> f64 {
     let (count, holding) = (count.max(holding) as f64, holding as f64);
     (1.0 + (count - holding + 0.5) / (holding + 0.5)).ln()
 }
 
-/// Scores a document against terms and their rarities, 0 to 1; 0 means that no term occurs.
-pub(crate) fn score(terms: &[(String, f64)], document: &Document<'_>) -> f64 {
-    let fields = fields(document);
-    let best: f64 = terms.iter().map(|(_, rarity)| rarity).sum();
-    let sum: f64 = terms
-        .iter()
-        .map(|(term, rarity)| {
-            let weight = weighted_frequency(term, &fields);
-            rarity * weight / (K1 + weight)
-        })
-        .sum();
-    if best > 0.0 { (sum / best).clamp(0.0, 1.0) } else { 0.0 }
+/// How much a word of the index counts that begins with `word` of the query.
+pub(super) fn as_beginning(word: &str, longer: &str) -> f64 {
+    if longer.chars().count() <= word.chars().count() + 2 { 0.8 } else { 0.5 }
 }
 
-fn fields(document: &Document<'_>) -> [Field; 5] {
-    let mut title = words(document.name);
-    title.extend(words(document.slug).into_iter().filter(|w| !title.contains(w)).collect::<Vec<_>>());
-    let tags = document.tags.iter().flat_map(|tag| words(tag.as_str())).collect();
-    [
-        Field::new(6.0, 4.0, title),
-        Field::new(4.0, 4.0, tags),
-        Field::new(3.0, 1.0, words(document.owner)),
-        Field::new(2.0, 20.0, words(document.description)),
-        Field::new(1.0, 200.0, words(document.readme)),
-    ]
+/// How much a correction counts that is `slips` away.
+pub(super) fn as_correction(slips: usize) -> f64 {
+    if slips <= 1 { 0.7 } else { 0.4 }
 }
 
-fn weighted_frequency(term: &str, fields: &[Field]) -> f64 {
-    fields
-        .iter()
-        .map(|field| {
-            let found: f64 =
-                field.words.iter().map(|(word, times)| likeness(term, word) * *times as f64).sum();
-            // Being shorter than usual is no merit, or one short name would beat one with a second hit.
-            let length = (1.0 - B + B * (field.length as f64 / field.usual_length)).max(1.0);
-            field.weight * found / length
-        })
-        .sum()
-}
-
-/// How much a word counts for a term: itself, its beginning, its plural, or one slip of the finger.
-fn likeness(term: &str, word: &str) -> f64 {
-    if term == word {
-        return 1.0;
-    }
-    let (short, long) = if term.len() < word.len() { (term, word) } else { (word, term) };
-    if short.len() >= 3 && long.starts_with(short) {
-        let is_query_shorter = term.len() < word.len();
-        let rest = long.len() - short.len();
-        return if rest <= 2 {
-            0.8
-        } else if is_query_shorter {
-            0.5
-        } else {
-            0.0
-        };
-    }
-    if term.len() >= 5 && is_one_edit(term, word) { 0.4 } else { 0.0 }
-}
-
-/// Whether two words differ by one inserted, removed, replaced or swapped letter.
-fn is_one_edit(a: &str, b: &str) -> bool {
-    // No letter is longer than this, so most pairs need no look at their letters.
-    if a.len().abs_diff(b.len()) > char::MAX.len_utf8() {
-        return false;
-    }
-    let same: usize = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum();
-    let (a, b) = (&a[same..], &b[same..]);
-    let tail: usize =
-        a.chars().rev().zip(b.chars().rev()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum();
-    let (mut a, mut b) = (a[..a.len() - tail].chars(), b[..b.len() - tail].chars());
-    match (a.next(), a.next(), b.next(), b.next()) {
-        (_, None, _, None) => true,
-        (Some(a1), Some(a2), Some(b1), Some(b2)) => {
-            (a1, a2) == (b2, b1) && a.next().is_none() && b.next().is_none()
+/// Scores endpoints against the words of a query, 0 to 1, by what is known of their postings.
+pub(super) fn scores(wanted: &[Wanted], postings: &[Posting]) -> HashMap<EndpointId, f64> {
+    let best: f64 = wanted.iter().map(|word| word.rarity).sum();
+    let mut counts: HashMap<i64, Vec<(usize, f64)>> = HashMap::new();
+    for (place, word) in wanted.iter().enumerate() {
+        for (term, likeness) in &word.stand_ins {
+            counts.entry(*term).or_default().push((place, *likeness));
         }
-        _ => false,
     }
+    // Of the stand-ins of one word the best one counts, or "restaur" would win by having many.
+    let mut found: HashMap<EndpointId, Vec<f64>> = HashMap::new();
+    for posting in postings {
+        for (place, likeness) in counts.get(&posting.term_id).into_iter().flatten() {
+            let weight = likeness * posting.weight as f64 / FULL_WEIGHT as f64;
+            let weights = found.entry(posting.endpoint_id).or_insert_with(|| vec![0.0; wanted.len()]);
+            weights[*place] = weights[*place].max(weight);
+        }
+    }
+    let score = |weights: Vec<f64>| {
+        let sum: f64 = weights.iter().zip(wanted).map(|(weight, word)| weight * word.rarity).sum();
+        if best > 0.0 { (sum / best).clamp(0.0, 1.0) } else { 0.0 }
+    };
+    found.into_iter().map(|(id, weights)| (id, score(weights))).collect()
+}
+
+/// The ids with the highest scores, best first, equal ones by id; at most `limit`.
+pub(super) fn best(scores: &HashMap<EndpointId, f64>, limit: usize) -> Vec<EndpointId> {
+    let mut ids: Vec<(EndpointId, f64)> = scores.iter().map(|(id, score)| (*id, *score)).collect();
+    ids.sort_unstable_by(|(a, x), (b, y)| y.total_cmp(x).then_with(|| a.cmp(b)));
+    ids.truncate(limit);
+    ids.into_iter().map(|(id, _)| id).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn document<'a>(name: &'a str, description: &'a str) -> Document<'a> {
-        Document { name, slug: "", owner: "bob", tags: &[], description, readme: "" }
+    fn wanted(rarity: f64, stand_ins: &[(i64, f64)]) -> Wanted {
+        Wanted { rarity, stand_ins: stand_ins.to_vec() }
     }
 
-    fn terms(query: &str) -> Vec<(String, f64)> {
-        query_terms(query).into_iter().map(|term| (term, 1.0)).collect()
-    }
-
-    #[test]
-    fn the_name_counts_more_than_the_description() {
-        let terms = terms("weather");
-        let named = score(&terms, &document("Weather data", "Rain and sun"));
-        let told = score(&terms, &document("Sea charts", "Also some weather"));
-        assert!(named > told && told > 0.0, "{named} {told}");
+    fn posting(term_id: i64, endpoint: i64, weight: i64) -> Posting {
+        Posting { term_id, endpoint_id: EndpointId(endpoint), weight }
     }
 
     #[test]
     fn rare_words_decide() {
         assert!(rarity(100, 1) > rarity(100, 90) && rarity(5, 9) > 0.0);
-        let terms = [("medical".to_owned(), rarity(100, 1)), ("models".to_owned(), rarity(100, 90))];
-        let both = score(&terms, &document("Medical models", ""));
-        let rare = score(&terms, &document("Medical", ""));
-        let common = score(&terms, &document("Legal models", ""));
-        assert!(both > rare && rare > common, "{both} {rare} {common}");
+        let query = [wanted(rarity(100, 1), &[(1, 1.0)]), wanted(rarity(100, 90), &[(2, 1.0)])];
+        let known = [
+            posting(1, 10, 800_000),
+            posting(2, 10, 800_000),
+            posting(1, 11, 800_000),
+            posting(2, 12, 900_000),
+        ];
+        assert_eq!(best(&scores(&query, &known), 10), [10, 11, 12].map(EndpointId));
+        assert_eq!(best(&scores(&query, &known), 1), [EndpointId(10)]);
     }
 
     #[test]
-    fn beginnings_plurals_and_slips_are_found() {
-        let document = document("Restaurant reviews", "");
-        for query in ["restaurants", "restau", "resturant", "resaturant", "review"] {
-            assert!(score(&terms(query), &document) > 0.0, "{query}");
-        }
-        assert!(score(&terms("aeroplane"), &document) <= 0.0);
+    fn of_the_stand_ins_of_one_word_the_best_counts() {
+        let query = [wanted(1.0, &[(1, 1.0), (2, 0.5), (3, 0.5)])];
+        let known = [posting(2, 10, 900_000), posting(3, 10, 900_000), posting(1, 11, 500_000)];
+        let scores = scores(&query, &known);
+        assert!(
+            (scores[&EndpointId(10)] - 0.45).abs() < 1e-9 && (scores[&EndpointId(11)] - 0.5).abs() < 1e-9
+        );
     }
 
     #[test]
-    fn one_edit_is_one_edit() {
-        for (a, b) in [("backup", "bakcup"), ("backup", "bckup"), ("aa", "aaa"), ("größe", "grösse")] {
-            let expected = (a, b) != ("größe", "grösse");
-            assert_eq!((is_one_edit(a, b), is_one_edit(b, a)), (expected, expected), "{a} {b}");
-        }
-        assert!(is_one_edit("größe", "große") && is_one_edit("x", "y") && is_one_edit("x", ""));
-        assert!(!is_one_edit("abcd", "badc") && !is_one_edit("x", "xyz") && !is_one_edit("abc", "cba"));
-    }
-
-    #[test]
-    fn a_word_counts_as_often_as_it_occurs() {
-        let terms = terms("weather");
-        let once = score(&terms, &document("x", "weather and sun"));
-        let twice = score(&terms, &document("x", "weather weather sun"));
-        assert!(twice > once, "{twice} {once}");
-        let field = Field::new(1.0, 1.0, words("b a b"));
-        assert_eq!((field.length, field.words), (3, vec![("a".to_owned(), 1), ("b".to_owned(), 2)]));
+    fn equal_scores_are_ordered_by_id() {
+        let query = [wanted(1.0, &[(1, 1.0)])];
+        let known = [posting(1, 12, 5), posting(1, 10, 5), posting(1, 11, 5)];
+        assert_eq!(best(&scores(&query, &known), 10), [10, 11, 12].map(EndpointId));
     }
 
     #[test]
@@ -211,14 +139,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn one_edit_is_a_distance_of_at_most_one(a in "[a-cä]{0,6}", b in "[a-cä]{0,6}") {
-            proptest::prop_assert_eq!(is_one_edit(&a, &b), syfthub_store::search::distance(&a, &b) <= 1);
-        }
-
-        #[test]
-        fn scores_stay_between_zero_and_one(query in ".{0,60}", name in ".{0,60}", readme in "[a-z ]{0,200}") {
-            let d = Document { name: &name, slug: "s", owner: "o", tags: &[], description: &query, readme: &readme };
-            proptest::prop_assert!((0.0..=1.0).contains(&score(&terms(&query), &d)));
+        fn scores_stay_between_zero_and_one(
+            rarities in proptest::collection::vec(0.0_f64..12.0, 1..5),
+            weights in proptest::collection::vec((0_i64..6, 0_i64..5, 1_i64..=FULL_WEIGHT), 0..40),
+        ) {
+            let query: Vec<Wanted> = rarities.iter().zip(0..).map(|(r, id)| wanted(*r, &[(id, 1.0), (id + 1, 0.5)])).collect();
+            let known: Vec<Posting> = weights.iter().map(|(t, e, w)| posting(*t, *e, *w)).collect();
+            proptest::prop_assert!(scores(&query, &known).values().all(|score| (0.0..=1.0).contains(score)));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 use syfthub_auth::Principal;
-use syfthub_domain::{Error, ErrorCode, Result};
+use syfthub_domain::{Error, ErrorCode, Result, UserId};
 use syfthub_store::endpoints::{self, EndpointWithOwner};
 
 use super::input::Create;
-use super::{Endpoints, contributors, new_endpoint, slug_taken, slugs};
+use super::{Endpoints, contributors, new_endpoint, slugs};
 
 /// What a replacement did.
 #[derive(Debug)]
@@ -27,24 +27,38 @@ impl Endpoints {
         // Derived slugs stay clear of those that the batch names, wherever they stand in it.
         let mut taken = endpoints::taken_slugs(&mut tx, owner.user_id).await?;
         taken.extend(items.iter().filter_map(|item| item.slug.as_ref()).map(|slug| slug.as_str().to_owned()));
-        let mut made = Vec::with_capacity(items.len());
+        let people: Vec<i64> = items.iter().flat_map(|item| item.contributors.iter().copied()).collect();
+        let people = contributors(&mut tx, &people, owner.user_id).await?;
+        let mut new = Vec::with_capacity(items.len());
         for mut item in items {
             let slug = match item.slug.take() {
                 Some(slug) => slug,
                 None => slugs::choose(&item.name, &taken, now)?,
             };
             taken.push(slug.as_str().to_owned());
-            let people = contributors(&mut tx, &item.contributors, owner.user_id).await?;
-            let new = new_endpoint(owner.user_id, item, slug, people);
-            let row = endpoints::insert(&mut tx, &new, now).await.map_err(|error| slug_taken(error, &new))?;
-            made.push(row);
+            let mut given: Vec<UserId> = item.contributors.iter().map(|id| UserId(*id)).collect();
+            given.retain(|id| *id != owner.user_id && people.contains(id));
+            given.push(owner.user_id);
+            new.push(new_endpoint(owner.user_id, item, slug, given));
         }
+        let made = endpoints::insert_many(&mut tx, &new, now).await.map_err(slug_taken_by_batch)?;
         tx.commit().await?;
         self.listings.changed().await;
         let synced = made.len();
         tracing::info!(target: "syfthub.api.endpoints", user_id = owner.user_id.0, synced, deleted, "endpoint.synced");
         Ok(Replaced { deleted, endpoints: made })
     }
+}
+
+/// A name of the batch that the owner uses for something else than an endpoint.
+fn slug_taken_by_batch(error: syfthub_store::Error) -> Error {
+    if endpoints::is_slug_conflict(&error) {
+        return Error::new(
+            ErrorCode::BadRequest,
+            "slug already exists - already taken by something else of yours",
+        );
+    }
+    error.into()
 }
 
 /// The first endpoint with a slug may have it; every later one is reported.

@@ -38,6 +38,7 @@ mod replicas;
 mod reports;
 mod scope_table;
 mod scopes;
+mod search_quality;
 mod session_list;
 mod setup;
 mod shorthand;

@@ -1,11 +1,13 @@
 //! Publishing, changing and removing endpoints.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 use syfthub_domain::{EndpointId, EndpointType, Slug, Tag, Timestamp, UserId, Version, Visibility};
 
-use super::{EndpointWithOwner, checks, find_by_id};
+use super::{EndpointWithOwner, checks, find_by_id, find_by_ids};
 use crate::column::SqlTime;
 use crate::db::{Sql, affected, on};
 use crate::{Result, Tx, search};
@@ -78,32 +80,71 @@ pub async fn lock(tx: &mut Tx) -> Result<()> {
 /// Publishes an endpoint. Fails with a slug conflict ([`super::is_slug_conflict`]) when the owner has
 /// something under that name.
 pub async fn insert(tx: &mut Tx, new: &NewEndpoint, now: Timestamp) -> Result<EndpointWithOwner> {
-    const NAME: &str = "INSERT INTO published_names (owner_id, name, kind) VALUES ($1, $2, 'endpoint')";
-    const SQL: &str = "INSERT INTO endpoints (user_id, name, slug, description, type, visibility, archived, version, \
-        readme, policies, connect, created_at, updated_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING id";
+    let made = insert_many(tx, std::slice::from_ref(new), now).await?;
+    made.into_iter().next().ok_or_else(|| sqlx::Error::RowNotFound.into())
+}
+
+/// Publishes several endpoints with a handful of statements, however many there are; gives them in the order of
+/// their ids, which is the given order. Fails like [`insert`], and then nothing of it is kept.
+pub async fn insert_many(tx: &mut Tx, new: &[NewEndpoint], now: Timestamp) -> Result<Vec<EndpointWithOwner>> {
     search::lock(tx).await?;
-    affected!(tx.held(), sqlx::query(NAME).bind(new.user_id.0).bind(new.slug.as_str()))?;
-    let id = on!(tx.held(), c => sqlx::query_scalar::<_, i64>(SQL)
-        .bind(new.user_id.0)
-        .bind(&new.name)
-        .bind(new.slug.as_str())
-        .bind(&new.description)
-        .bind(new.kind.as_str())
-        .bind(new.visibility.as_str())
-        .bind(new.archived)
-        .bind(new.version.as_str())
-        .bind(&new.readme)
-        .bind(new.policies.to_string())
-        .bind(new.connect.to_string())
-        .bind(SqlTime(now))
-        .fetch_one(c))?;
-    let id = EndpointId(id);
-    checks::schedule_new(tx, id, now.plus(FIRST_CHECK_AFTER)).await?;
-    set_tags(tx, id, &new.tags).await?;
-    set_contributors(tx, id, &new.contributors).await?;
-    search::reindex(tx, id).await?;
-    find_by_id(tx, id).await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
+    let rows = insert_rows(tx, new, now).await?;
+    let by_name: HashMap<(i64, &str), EndpointId> =
+        rows.iter().map(|(id, owner, slug)| ((*owner, slug.as_str()), EndpointId(*id))).collect();
+    let of = |new: &NewEndpoint| by_name.get(&(new.user_id.0, new.slug.as_str())).copied();
+    let tags: Vec<_> = new.iter().filter_map(|new| Some((of(new)?, new.tags.as_slice()))).collect();
+    let contributors: Vec<_> =
+        new.iter().filter_map(|new| Some((of(new)?, new.contributors.as_slice()))).collect();
+    fill_tags(tx, &tags).await?;
+    fill_contributors(tx, &contributors).await?;
+    let ids: Vec<EndpointId> = rows.iter().map(|(id, ..)| EndpointId(*id)).collect();
+    checks::schedule_new(tx, &ids, now.plus(FIRST_CHECK_AFTER)).await?;
+    search::reindex(tx, &ids).await?;
+    find_by_ids(tx, &ids).await
+}
+
+/// The rows alone; gives id, owner and slug of each.
+async fn insert_rows(tx: &mut Tx, new: &[NewEndpoint], now: Timestamp) -> Result<Vec<(i64, i64, String)>> {
+    const NAMES: Sql = Sql {
+        postgres: "INSERT INTO published_names (owner_id, name, kind) SELECT user_id, slug, 'endpoint' \
+             FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (user_id BIGINT, slug TEXT)",
+        sqlite: "INSERT INTO published_names (owner_id, name, kind) \
+             SELECT json_extract(value, '$.user_id'), json_extract(value, '$.slug'), 'endpoint' FROM json_each($1)",
+    };
+    const ROWS: Sql = Sql {
+        postgres: "INSERT INTO endpoints (user_id, name, slug, description, type, visibility, archived, version, \
+             readme, policies, connect, created_at, updated_at) \
+             SELECT user_id, name, slug, description, type, visibility, archived, version, readme, policies, connect, \
+             $2, $2 FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (place BIGINT, user_id BIGINT, name TEXT, \
+             slug TEXT, description TEXT, type TEXT, visibility TEXT, archived BOOLEAN, version TEXT, readme TEXT, \
+             policies TEXT, connect TEXT) ORDER BY place RETURNING id, user_id, slug",
+        sqlite: "INSERT INTO endpoints (user_id, name, slug, description, type, visibility, archived, version, \
+             readme, policies, connect, created_at, updated_at) \
+             SELECT json_extract(value, '$.user_id'), json_extract(value, '$.name'), json_extract(value, '$.slug'), \
+             json_extract(value, '$.description'), json_extract(value, '$.type'), \
+             json_extract(value, '$.visibility'), json_extract(value, '$.archived'), \
+             json_extract(value, '$.version'), json_extract(value, '$.readme'), json_extract(value, '$.policies'), \
+             json_extract(value, '$.connect'), $2, $2 FROM json_each($1) ORDER BY key RETURNING id, user_id, slug",
+    };
+    let given: Vec<Value> = new
+        .iter()
+        .enumerate()
+        .map(|(place, new)| {
+            json!({
+                "place": place, "user_id": new.user_id.0, "name": new.name, "slug": new.slug.as_str(),
+                "description": new.description, "type": new.kind.as_str(), "visibility": new.visibility.as_str(),
+                "archived": new.archived, "version": new.version.as_str(), "readme": new.readme,
+                "policies": new.policies.to_string(), "connect": new.connect.to_string(),
+            })
+        })
+        .collect();
+    let given = crate::json(&given);
+    let conn = tx.held();
+    let sql = NAMES.pick(&conn);
+    affected!(conn, sqlx::query(sql).bind(&given))?;
+    let conn = tx.held();
+    let sql = ROWS.pick(&conn);
+    on!(conn, c => sqlx::query_as::<_, (i64, i64, String)>(sql).bind(&given).bind(SqlTime(now)).fetch_all(c))
 }
 
 /// Changes an endpoint and stamps `updated_at`; `None` when there is none with this id.
@@ -141,7 +182,7 @@ pub async fn update(
     if let Some(contributors) = &change.contributors {
         set_contributors(tx, id, contributors).await?;
     }
-    search::reindex(tx, id).await?;
+    search::reindex(tx, &[id]).await?;
     find_by_id(tx, id).await
 }
 
@@ -168,51 +209,63 @@ pub async fn delete(tx: &mut Tx, id: EndpointId) -> Result<bool> {
         (SELECT user_id, slug FROM endpoints WHERE id = $1)";
     const SQL: &str = "DELETE FROM endpoints WHERE id = $1";
     search::lock(tx).await?;
-    search::remove(tx, id).await?;
+    search::remove(tx, &[id]).await?;
     affected!(tx.held(), sqlx::query(NAME).bind(id.0))?;
     affected!(tx.held(), sqlx::query(SQL).bind(id.0)).map(|rows| rows > 0)
 }
 
 /// Removes everything that an owner has published as endpoint. Gives how many there were.
 pub async fn delete_by_owner(tx: &mut Tx, owner: UserId) -> Result<u64> {
-    const IDS: &str = "SELECT id FROM endpoints WHERE user_id = $1 ORDER BY id";
     const NAMES: &str = "DELETE FROM published_names WHERE kind = 'endpoint' AND owner_id = $1";
     const SQL: &str = "DELETE FROM endpoints WHERE user_id = $1";
     search::lock(tx).await?;
-    let ids = on!(tx.held(), c => sqlx::query_scalar::<_, i64>(IDS).bind(owner.0).fetch_all(c))?;
-    for id in ids {
-        search::remove(tx, EndpointId(id)).await?;
-    }
+    search::remove_owner(tx, owner).await?;
     affected!(tx.held(), sqlx::query(NAMES).bind(owner.0))?;
     affected!(tx.held(), sqlx::query(SQL).bind(owner.0))
 }
 
 async fn set_tags(tx: &mut Tx, id: EndpointId, tags: &[Tag]) -> Result<()> {
     const CLEAR: &str = "DELETE FROM endpoint_tags WHERE endpoint_id = $1";
-    const FILL: Sql = Sql {
-        postgres: "INSERT INTO endpoint_tags (endpoint_id, position, tag) SELECT $1, position, value \
-             FROM jsonb_array_elements_text(CAST($2 AS jsonb)) WITH ORDINALITY AS given (value, position)",
-        sqlite: "INSERT INTO endpoint_tags (endpoint_id, position, tag) SELECT $1, key + 1, value FROM json_each($2)",
-    };
     affected!(tx.held(), sqlx::query(CLEAR).bind(id.0))?;
-    let conn = tx.held();
-    let sql = FILL.pick(&conn);
-    affected!(conn, sqlx::query(sql).bind(id.0).bind(crate::json(tags)))?;
-    Ok(())
+    fill_tags(tx, &[(id, tags)]).await
+}
+
+async fn fill_tags(tx: &mut Tx, of: &[(EndpointId, &[Tag])]) -> Result<()> {
+    const FILL: Sql = Sql {
+        postgres: "INSERT INTO endpoint_tags (endpoint_id, position, tag) SELECT e, p, v \
+             FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (e BIGINT, p BIGINT, v TEXT)",
+        sqlite: "INSERT INTO endpoint_tags (endpoint_id, position, tag) SELECT json_extract(value, '$.e'), \
+             json_extract(value, '$.p'), json_extract(value, '$.v') FROM json_each($1)",
+    };
+    fill(tx, FILL, of).await
 }
 
 async fn set_contributors(tx: &mut Tx, id: EndpointId, contributors: &[UserId]) -> Result<()> {
     const CLEAR: &str = "DELETE FROM endpoint_contributors WHERE endpoint_id = $1";
-    const FILL: Sql = Sql {
-        postgres: "INSERT INTO endpoint_contributors (endpoint_id, position, user_id) \
-             SELECT $1, position, CAST(value AS BIGINT) \
-             FROM jsonb_array_elements_text(CAST($2 AS jsonb)) WITH ORDINALITY AS given (value, position)",
-        sqlite: "INSERT INTO endpoint_contributors (endpoint_id, position, user_id) \
-             SELECT $1, key + 1, value FROM json_each($2)",
-    };
     affected!(tx.held(), sqlx::query(CLEAR).bind(id.0))?;
+    fill_contributors(tx, &[(id, contributors)]).await
+}
+
+async fn fill_contributors(tx: &mut Tx, of: &[(EndpointId, &[UserId])]) -> Result<()> {
+    const FILL: Sql = Sql {
+        postgres: "INSERT INTO endpoint_contributors (endpoint_id, position, user_id) SELECT e, p, v \
+             FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (e BIGINT, p BIGINT, v BIGINT)",
+        sqlite: "INSERT INTO endpoint_contributors (endpoint_id, position, user_id) SELECT json_extract(value, '$.e'), \
+             json_extract(value, '$.p'), json_extract(value, '$.v') FROM json_each($1)",
+    };
+    fill(tx, FILL, of).await
+}
+
+/// Writes the lists that hang on endpoints, each value with its place from 1.
+async fn fill<T: Serialize>(tx: &mut Tx, sql: Sql, of: &[(EndpointId, &[T])]) -> Result<()> {
+    let rows: Vec<Value> = of
+        .iter()
+        .flat_map(|(id, values)| {
+            values.iter().zip(1..).map(|(value, p)| json!({"e": id.0, "p": p, "v": value}))
+        })
+        .collect();
     let conn = tx.held();
-    let sql = FILL.pick(&conn);
-    affected!(conn, sqlx::query(sql).bind(id.0).bind(crate::json(contributors)))?;
+    let sql = sql.pick(&conn);
+    affected!(conn, sqlx::query(sql).bind(crate::json(&rows)))?;
     Ok(())
 }

@@ -89,10 +89,16 @@ macro_rules! held {
     };
 }
 
-/// Schedules the first look at a new endpoint.
-pub(super) async fn schedule_new(tx: &mut Tx, id: EndpointId, first: Timestamp) -> Result<()> {
-    const SQL: &str = "INSERT INTO endpoint_checks (endpoint_id, next_check_at) VALUES ($1, $2)";
-    affected!(tx.held(), sqlx::query(SQL).bind(id.0).bind(SqlTime(first)))?;
+/// Schedules the first look at new endpoints.
+pub(super) async fn schedule_new(tx: &mut Tx, ids: &[EndpointId], first: Timestamp) -> Result<()> {
+    const SQL: Sql = Sql {
+        postgres: "INSERT INTO endpoint_checks (endpoint_id, next_check_at) \
+            SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS BIGINT), $2",
+        sqlite: "INSERT INTO endpoint_checks (endpoint_id, next_check_at) SELECT value, $2 FROM json_each($1)",
+    };
+    let conn = tx.held();
+    let sql = SQL.pick(&conn);
+    affected!(conn, sqlx::query(sql).bind(crate::json(ids)).bind(SqlTime(first)))?;
     Ok(())
 }
 

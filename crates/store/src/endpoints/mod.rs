@@ -16,7 +16,7 @@ use crate::Error;
 use crate::column::row;
 
 pub use change::{
-    EndpointChange, NewEndpoint, delete, delete_by_owner, insert, lock, set_admin_flags, update,
+    EndpointChange, NewEndpoint, delete, delete_by_owner, insert, insert_many, lock, set_admin_flags, update,
 };
 pub use checks::{
     CheckedEndpoint, HealthChange, apply_health, check_owner_by, checks_of, due_checks, is_check_due,
@@ -29,8 +29,7 @@ pub use listing::{
     list_public_by_owner, list_trending,
 };
 pub use resolve::{
-    Candidate, count_by_owner, find_by_id, find_by_ids, find_by_owner_and_slug, resolve_many,
-    search_candidates, slug_taken, taken_slugs,
+    count_by_owner, find_by_id, find_by_ids, find_by_owner_and_slug, resolve_many, slug_taken, taken_slugs,
 };
 pub use stars::{is_starred, star, unstar};
 

@@ -1,11 +1,9 @@
 //! Finding endpoints by id, by path and by words.
 
-use syfthub_domain::{EndpointId, EndpointPath, EndpointType, Slug, Tag, Timestamp, UserId, Username};
+use syfthub_domain::{EndpointId, EndpointPath, UserId};
 
-use super::{EndpointWithOwner, columns, listed, of_kind, tables};
-use crate::column::row;
+use super::{EndpointWithOwner, columns, tables};
 use crate::db::{Sql, on};
-use crate::search::{self, CANDIDATES};
 use crate::{Reads, Result};
 
 /// The endpoint with this id, whatever its state: who may see it is the caller's rule.
@@ -89,82 +87,4 @@ pub async fn taken_slugs(from: impl Reads, owner: UserId) -> Result<Vec<String>>
 pub async fn count_by_owner(from: impl Reads, owner: UserId) -> Result<i64> {
     const SQL: &str = "SELECT COUNT(*) FROM published_names WHERE owner_id = $1";
     on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).bind(owner.0).fetch_one(c))
-}
-
-row! {
-    /// An endpoint that may answer a search, with the texts that ranking weighs.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Candidate {
-        /// Row id; the ones that are shown are read by [`find_by_ids`].
-        pub id: EndpointId,
-        /// First half of `owner/slug`.
-        pub owner_username: Username,
-        /// Second half.
-        pub slug: Slug,
-        /// Name for people.
-        pub name: String,
-        /// A few words.
-        pub description: String,
-        /// Tags.
-        pub tags: Vec<Tag>,
-        /// The first 8,000 characters of the long text.
-        pub readme: String,
-        /// What it is.
-        pub kind: EndpointType,
-        /// How many stars it has.
-        pub stars_count: i64,
-        /// Time of the owner's last change.
-        pub updated_at: Timestamp,
-    }
-}
-
-macro_rules! candidate {
-    () => {
-        "SELECT e.id, u.username AS owner_username, e.slug, e.name, e.description, e.type AS kind, e.stars_count, \
-         e.updated_at, substr(e.readme, 1, 8000) AS readme, \
-         COALESCE((SELECT string_agg(t.tag, ',' ORDER BY t.position) FROM endpoint_tags t \
-                   WHERE t.endpoint_id = e.id), '') AS tags "
-    };
-}
-
-/// Listed endpoints that hold at least one of these words (as [`search::words`] gives them), whole or as the
-/// beginning of a longer word; at most 300. Which ones are dropped above that is the database's own
-/// rough rank; the order of what is given means nothing, the caller ranks.
-pub async fn search_candidates(
-    from: impl Reads,
-    words: &[String],
-    kind: Option<EndpointType>,
-) -> Result<Vec<Candidate>> {
-    const SQL: Sql = Sql {
-        postgres: concat!(
-            candidate!(),
-            tables!(),
-            "JOIN search_documents d ON d.endpoint_id = e.id WHERE ",
-            "array_to_tsvector(string_to_array(d.words, ' ')) @@ CAST($1 AS tsquery) AND ",
-            listed!(),
-            "AND",
-            of_kind!("$2"),
-            "ORDER BY ts_rank(array_to_tsvector(string_to_array(d.words, ' ')), CAST($1 AS tsquery)) DESC, \
-             e.stars_count DESC, e.id LIMIT $3"
-        ),
-        sqlite: concat!(
-            candidate!(),
-            tables!(),
-            "JOIN search_words d ON d.rowid = e.id WHERE search_words MATCH $1 AND ",
-            listed!(),
-            "AND",
-            of_kind!("$2"),
-            "ORDER BY d.rank, e.stars_count DESC, e.id LIMIT $3"
-        ),
-    };
-    let conn = from.source().conn().await?;
-    let (sql, query) = (SQL.pick(&conn), search::query(&conn, words));
-    if query.is_empty() {
-        return Ok(Vec::new());
-    }
-    on!(conn, c => sqlx::query_as::<_, Candidate>(sql)
-        .bind(query)
-        .bind(kind.map(EndpointType::as_str))
-        .bind(CANDIDATES)
-        .fetch_all(c))
 }

@@ -1,21 +1,26 @@
 //! Keeping the index in step with the endpoints, in the transaction of each change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
 use syfthub_domain::{EndpointId, Tag, UserId, Visibility};
 
-use super::text::{fold, words};
+use super::text::fold;
+use super::weight::{Document, weigh};
 use crate::column::row;
 use crate::db::{Sql, affected, on};
-use crate::{Result, Tx};
+use crate::{Reads, Result, Tx};
 
-/// Words of one endpoint that are indexed; a text that is longer is found by its beginning.
-const MAX_WORDS: usize = 8_000;
+/// Endpoints that are indexed with one set of statements.
+const BATCH: usize = 300;
+/// The word whose row counts the indexed endpoints.
+pub(super) const EVERY_DOCUMENT: &str = "";
 
 row! {
     /// What is indexed of an endpoint.
     #[derive(Debug)]
     struct Source {
+        id: EndpointId,
         visibility: Visibility,
         slug: String,
         name: String,
@@ -32,15 +37,19 @@ impl Source {
         fold(&format!("{}\n{}\n{}", self.name, self.description, tags.join("\n")))
     }
 
-    fn words(&self) -> Vec<String> {
-        let mut found = words(&self.name);
-        for text in [&self.slug, &self.owner_username, &self.description] {
-            found.extend(words(text));
+    /// What anybody may find it by.
+    fn weights(&self) -> BTreeMap<String, i64> {
+        if self.visibility != Visibility::Public {
+            return BTreeMap::new();
         }
-        found.extend(self.tags.iter().flat_map(|tag| words(tag.as_str())));
-        found.extend(words(&self.readme));
-        found.truncate(MAX_WORDS);
-        found
+        weigh(&Document {
+            name: &self.name,
+            slug: &self.slug,
+            owner: &self.owner_username,
+            tags: &self.tags,
+            description: &self.description,
+            readme: &self.readme,
+        })
     }
 }
 
@@ -53,32 +62,35 @@ pub(crate) async fn lock(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
-/// Brings the index in step with an endpoint after it was inserted or changed.
-pub(crate) async fn reindex(tx: &mut Tx, id: EndpointId) -> Result<()> {
-    const SOURCE: &str = "SELECT e.visibility, e.slug, e.name, e.description, e.readme, \
-        COALESCE((SELECT string_agg(t.tag, ',' ORDER BY t.position) FROM endpoint_tags t \
-                  WHERE t.endpoint_id = e.id), '') AS tags, u.username AS owner_username \
-        FROM endpoints e JOIN users u ON u.id = e.user_id WHERE e.id = $1";
-    const LISTING: &str = "UPDATE endpoints SET listing_text = $2 WHERE id = $1";
-    let source = on!(tx.held(), c => sqlx::query_as::<_, Source>(SOURCE).bind(id.0).fetch_optional(c))?;
-    let Some(source) = source else {
-        return Ok(());
-    };
-    affected!(tx.held(), sqlx::query(LISTING).bind(id.0).bind(source.listing_text()))?;
-    if source.visibility == Visibility::Public {
-        replace(tx, id, &source.words()).await
-    } else {
-        remove(tx, id).await
+/// Brings the index in step with endpoints after they were inserted or changed.
+pub(crate) async fn reindex(tx: &mut Tx, ids: &[EndpointId]) -> Result<()> {
+    for ids in ids.chunks(BATCH) {
+        let sources = sources(tx, ids).await?;
+        set_listing_texts(tx, &sources).await?;
+        let documents = sources.iter().map(|source| (source.id, source.weights())).collect();
+        replace(tx, ids, &documents).await?;
     }
+    Ok(())
 }
 
 /// The same for every endpoint of an owner, after a new name.
 pub(crate) async fn reindex_owner(tx: &mut Tx, owner: UserId) -> Result<()> {
-    const IDS: &str = "SELECT id FROM endpoints WHERE user_id = $1 ORDER BY id";
-    for id in on!(tx.held(), c => sqlx::query_scalar::<_, i64>(IDS).bind(owner.0).fetch_all(c))? {
-        reindex(tx, EndpointId(id)).await?;
+    let ids = ids_of(tx, owner).await?;
+    reindex(tx, &ids).await
+}
+
+/// Takes endpoints out of the index.
+pub(crate) async fn remove(tx: &mut Tx, ids: &[EndpointId]) -> Result<()> {
+    for ids in ids.chunks(BATCH) {
+        replace(tx, ids, &BTreeMap::new()).await?;
     }
     Ok(())
+}
+
+/// Takes everything of an owner out of the index.
+pub(crate) async fn remove_owner(tx: &mut Tx, owner: UserId) -> Result<()> {
+    let ids = ids_of(tx, owner).await?;
+    remove(tx, &ids).await
 }
 
 /// Builds the whole index anew, for example after rows were edited by hand. Gives how many endpoints
@@ -86,68 +98,164 @@ pub(crate) async fn reindex_owner(tx: &mut Tx, owner: UserId) -> Result<()> {
 pub async fn rebuild(tx: &mut Tx) -> Result<usize> {
     const IDS: &str = "SELECT id FROM endpoints ORDER BY id";
     lock(tx).await?;
-    for sql in ["DELETE FROM search_documents", "DELETE FROM search_terms"] {
+    for sql in ["DELETE FROM search_postings", "DELETE FROM search_terms"] {
         affected!(tx.held(), sqlx::query(sql))?;
     }
     let ids = on!(tx.held(), c => sqlx::query_scalar::<_, i64>(IDS).fetch_all(c))?;
-    for id in &ids {
-        reindex(tx, EndpointId(*id)).await?;
-    }
+    let ids: Vec<EndpointId> = ids.into_iter().map(EndpointId).collect();
+    reindex(tx, &ids).await?;
+    count(tx, &BTreeMap::new()).await?;
     Ok(ids.len())
 }
 
-/// Takes an endpoint out of the index.
-pub(crate) async fn remove(tx: &mut Tx, id: EndpointId) -> Result<()> {
-    const SQL: &str = "DELETE FROM search_documents WHERE endpoint_id = $1";
-    let old = indexed(tx, id).await?;
-    forget(tx, &old).await?;
-    affected!(tx.held(), sqlx::query(SQL).bind(id.0))?;
-    Ok(())
+/// Whether the index was ever built; it is missing after an upgrade that changed its form.
+pub async fn is_built(from: impl Reads) -> Result<bool> {
+    const SQL: &str = "SELECT COUNT(*) FROM search_terms WHERE term = ''";
+    Ok(on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).fetch_one(c))? > 0)
 }
 
-async fn replace(tx: &mut Tx, id: EndpointId, words: &[String]) -> Result<()> {
-    const SQL: &str = "INSERT INTO search_documents (endpoint_id, words) VALUES ($1, $2) \
-        ON CONFLICT (endpoint_id) DO UPDATE SET words = excluded.words";
-    const ADD: Sql = Sql {
-        postgres: "INSERT INTO search_terms (term, head, length, documents) \
-             SELECT given.term, substr(given.term, 1, 1), length(given.term), 1 \
-             FROM jsonb_array_elements_text(CAST($1 AS jsonb)) AS given (term) \
-             ON CONFLICT (term) DO UPDATE SET documents = search_terms.documents + 1",
-        // `WHERE TRUE` tells SQLite's parser that ON CONFLICT is no join condition.
-        sqlite: "INSERT INTO search_terms (term, head, length, documents) \
-             SELECT value, substr(value, 1, 1), length(value), 1 FROM json_each($1) WHERE TRUE \
-             ON CONFLICT (term) DO UPDATE SET documents = search_terms.documents + 1",
+/// Builds the index if it is not built. Gives how many endpoints were read, if it did.
+pub async fn build_if_missing(tx: &mut Tx) -> Result<Option<usize>> {
+    lock(tx).await?; // of several replicas that start at once, one builds it
+    if is_built(&mut *tx).await? { Ok(None) } else { rebuild(tx).await.map(Some) }
+}
+
+async fn ids_of(tx: &mut Tx, owner: UserId) -> Result<Vec<EndpointId>> {
+    const IDS: &str = "SELECT id FROM endpoints WHERE user_id = $1 ORDER BY id";
+    let ids = on!(tx.held(), c => sqlx::query_scalar::<_, i64>(IDS).bind(owner.0).fetch_all(c))?;
+    Ok(ids.into_iter().map(EndpointId).collect())
+}
+
+async fn sources(tx: &mut Tx, ids: &[EndpointId]) -> Result<Vec<Source>> {
+    const SQL: Sql = Sql {
+        postgres: "SELECT e.id, e.visibility, e.slug, e.name, e.description, e.readme, \
+            COALESCE((SELECT string_agg(t.tag, ',' ORDER BY t.position) FROM endpoint_tags t \
+                      WHERE t.endpoint_id = e.id), '') AS tags, u.username AS owner_username \
+            FROM endpoints e JOIN users u ON u.id = e.user_id \
+            WHERE e.id IN (SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS BIGINT))",
+        sqlite: "SELECT e.id, e.visibility, e.slug, e.name, e.description, e.readme, \
+            COALESCE((SELECT string_agg(t.tag, ',' ORDER BY t.position) FROM endpoint_tags t \
+                      WHERE t.endpoint_id = e.id), '') AS tags, u.username AS owner_username \
+            FROM endpoints e JOIN users u ON u.id = e.user_id WHERE e.id IN (SELECT value FROM json_each($1))",
     };
-    let old = indexed(tx, id).await?;
-    let new: BTreeSet<String> = words.iter().cloned().collect();
-    forget(tx, &old.difference(&new).cloned().collect()).await?;
-    let added: Vec<&String> = new.difference(&old).collect();
     let conn = tx.held();
-    let sql = ADD.pick(&conn);
-    affected!(conn, sqlx::query(sql).bind(crate::json(&added)))?;
-    affected!(tx.held(), sqlx::query(SQL).bind(id.0).bind(words.join(" ")))?;
+    let sql = SQL.pick(&conn);
+    on!(conn, c => sqlx::query_as::<_, Source>(sql).bind(crate::json(ids)).fetch_all(c))
+}
+
+async fn set_listing_texts(tx: &mut Tx, sources: &[Source]) -> Result<()> {
+    const SQL: Sql = Sql {
+        postgres: "UPDATE endpoints SET listing_text = given.text \
+            FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (id BIGINT, text TEXT) \
+            WHERE endpoints.id = given.id AND endpoints.listing_text <> given.text",
+        sqlite: "UPDATE endpoints SET listing_text = json_extract(given.value, '$.text') FROM json_each($1) AS given \
+            WHERE endpoints.id = json_extract(given.value, '$.id') \
+            AND endpoints.listing_text <> json_extract(given.value, '$.text')",
+    };
+    let texts: Vec<Value> =
+        sources.iter().map(|source| json!({"id": source.id.0, "text": source.listing_text()})).collect();
+    let conn = tx.held();
+    let sql = SQL.pick(&conn);
+    affected!(conn, sqlx::query(sql).bind(crate::json(&texts)))?;
     Ok(())
 }
 
-async fn indexed(tx: &mut Tx, id: EndpointId) -> Result<BTreeSet<String>> {
-    const SQL: &str = "SELECT words FROM search_documents WHERE endpoint_id = $1";
-    let words = on!(tx.held(), c => sqlx::query_scalar::<_, String>(SQL).bind(id.0).fetch_optional(c))?;
-    Ok(words.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
+/// Replaces what is indexed of `ids`; one that has no words in `documents` is taken out.
+async fn replace(
+    tx: &mut Tx,
+    ids: &[EndpointId],
+    documents: &BTreeMap<EndpointId, BTreeMap<String, i64>>,
+) -> Result<()> {
+    let mut changes: BTreeMap<String, i64> = BTreeMap::new();
+    let mut indexed = BTreeSet::new();
+    for (id, term) in old_terms(tx, ids).await? {
+        *changes.entry(term).or_default() -= 1;
+        indexed.insert(id);
+    }
+    let documents: BTreeMap<_, _> = documents.iter().filter(|(_, words)| !words.is_empty()).collect();
+    for word in documents.values().flat_map(|words| words.keys()) {
+        *changes.entry(word.clone()).or_default() += 1;
+    }
+    let more = i64::try_from(documents.len()).unwrap_or(0) - i64::try_from(indexed.len()).unwrap_or(0);
+    changes.insert(EVERY_DOCUMENT.to_owned(), more);
+    if !indexed.is_empty() {
+        clear(tx, ids).await?;
+    }
+    count(tx, &changes).await?;
+    fill(tx, &documents).await
 }
 
-async fn forget(tx: &mut Tx, terms: &BTreeSet<String>) -> Result<()> {
-    const COUNT: Sql = Sql {
-        postgres: "UPDATE search_terms SET documents = documents - 1 \
-             WHERE term IN (SELECT jsonb_array_elements_text(CAST($1 AS jsonb)))",
-        sqlite: "UPDATE search_terms SET documents = documents - 1 WHERE term IN (SELECT value FROM json_each($1))",
+async fn old_terms(tx: &mut Tx, ids: &[EndpointId]) -> Result<Vec<(i64, String)>> {
+    const SQL: Sql = Sql {
+        postgres: "SELECT p.endpoint_id, t.term FROM search_postings p JOIN search_terms t ON t.id = p.term_id \
+            WHERE p.endpoint_id IN (SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS BIGINT))",
+        sqlite: "SELECT p.endpoint_id, t.term FROM search_postings p JOIN search_terms t ON t.id = p.term_id \
+            WHERE p.endpoint_id IN (SELECT value FROM json_each($1))",
     };
-    const DROP: &str = "DELETE FROM search_terms WHERE documents <= 0";
-    if terms.is_empty() {
-        return Ok(());
+    let conn = tx.held();
+    let sql = SQL.pick(&conn);
+    on!(conn, c => sqlx::query_as::<_, (i64, String)>(sql).bind(crate::json(ids)).fetch_all(c))
+}
+
+async fn clear(tx: &mut Tx, ids: &[EndpointId]) -> Result<()> {
+    const SQL: Sql = Sql {
+        postgres: "DELETE FROM search_postings \
+            WHERE endpoint_id IN (SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS BIGINT))",
+        sqlite: "DELETE FROM search_postings WHERE endpoint_id IN (SELECT value FROM json_each($1))",
+    };
+    let conn = tx.held();
+    let sql = SQL.pick(&conn);
+    affected!(conn, sqlx::query(sql).bind(crate::json(ids)))?;
+    Ok(())
+}
+
+/// Adds to the counts of words, in one order for everybody; a word that nobody uses any more is dropped.
+async fn count(tx: &mut Tx, changes: &BTreeMap<String, i64>) -> Result<()> {
+    const SQL: Sql = Sql {
+        postgres: "INSERT INTO search_terms (term, reversed, documents) SELECT given.t, given.r, given.n \
+            FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (t TEXT, r TEXT, n BIGINT) \
+            ON CONFLICT (term) DO UPDATE SET documents = search_terms.documents + excluded.documents",
+        // `WHERE TRUE` tells SQLite's parser that ON CONFLICT is no join condition.
+        sqlite: "INSERT INTO search_terms (term, reversed, documents) SELECT json_extract(value, '$.t'), \
+            json_extract(value, '$.r'), json_extract(value, '$.n') FROM json_each($1) WHERE TRUE \
+            ON CONFLICT (term) DO UPDATE SET documents = search_terms.documents + excluded.documents",
+    };
+    const DROP: &str = "DELETE FROM search_terms WHERE documents <= 0 AND term <> ''";
+    let mut given: Vec<Value> = changes
+        .iter()
+        .filter(|(_, n)| **n != 0)
+        .map(|(term, n)| json!({"t": term, "r": term.chars().rev().collect::<String>(), "n": n}))
+        .collect();
+    if !changes.contains_key(EVERY_DOCUMENT) {
+        given.push(json!({"t": EVERY_DOCUMENT, "r": EVERY_DOCUMENT, "n": 0}));
     }
     let conn = tx.held();
-    let sql = COUNT.pick(&conn);
-    affected!(conn, sqlx::query(sql).bind(crate::json(terms)))?;
-    affected!(tx.held(), sqlx::query(DROP))?;
+    let sql = SQL.pick(&conn);
+    affected!(conn, sqlx::query(sql).bind(crate::json(&given)))?;
+    if changes.values().any(|n| *n < 0) {
+        affected!(tx.held(), sqlx::query(DROP))?;
+    }
+    Ok(())
+}
+
+async fn fill(tx: &mut Tx, documents: &BTreeMap<&EndpointId, &BTreeMap<String, i64>>) -> Result<()> {
+    const SQL: Sql = Sql {
+        postgres: "INSERT INTO search_postings (endpoint_id, term_id, weight) SELECT given.e, t.id, given.w \
+            FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (e BIGINT, t TEXT, w BIGINT) \
+            JOIN search_terms t ON t.term = given.t",
+        sqlite: "INSERT INTO search_postings (endpoint_id, term_id, weight) \
+            SELECT json_extract(value, '$.e'), t.id, json_extract(value, '$.w') \
+            FROM json_each($1) JOIN search_terms t ON t.term = json_extract(value, '$.t')",
+    };
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Value> = documents
+        .iter()
+        .flat_map(|(id, words)| words.iter().map(|(term, weight)| json!({"e": id.0, "t": term, "w": weight})))
+        .collect();
+    let conn = tx.held();
+    let sql = SQL.pick(&conn);
+    affected!(conn, sqlx::query(sql).bind(crate::json(&rows)))?;
     Ok(())
 }

@@ -207,8 +207,8 @@ contract! {
         users::update_profile(&mut tx, alice.id, &change, at(2)).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         assert!(endpoints::find_by_owner_and_slug(&db, "eve", "my-docs").await.unwrap().is_some());
-        let found = endpoints::search_candidates(&db, &["eve".to_owned()], None).await.unwrap();
-        assert_eq!(found.len(), 1);
-        assert!(endpoints::search_candidates(&db, &["alice".to_owned()], None).await.unwrap().is_empty());
+        let words = ["alice", "eve"].map(str::to_owned);
+        let found = syfthub_store::search::terms(&db, &words).await.unwrap();
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), ["eve"]);
     }
 }

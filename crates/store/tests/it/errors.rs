@@ -26,9 +26,9 @@ contract! {
         let words = vec![NUL.to_owned()];
         no_fault(settings::get(&db, NUL).await);
         no_fault(users::find_by_username(&db, NUL).await);
-        no_fault(search::term_frequencies(&db, &words).await);
+        no_fault(search::terms(&db, &words).await);
         no_fault(search::similar_terms(&db, NUL).await);
-        no_fault(endpoints::search_candidates(&db, &words, None).await);
+        no_fault(search::terms_beginning_with(&db, NUL, 5).await);
         let filter = PublicFilter { search: Some(NUL.to_owned()), ..PublicFilter::default() };
         no_fault(endpoints::list_public(&db, &filter, Page::default()).await);
         let change = ProfileChange { bio: Some(Some(NUL.to_owned())), ..ProfileChange::default() };

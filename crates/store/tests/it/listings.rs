@@ -118,8 +118,6 @@ contract! {
         tx.commit().await.unwrap();
         assert_eq!(found(&db, PublicFilter::default()).await, ["a-both"]);
         assert_eq!(endpoints::count_owners(&db).await.unwrap(), 1);
-        let agents = endpoints::search_candidates(&db, &["agent".to_owned()], None).await.unwrap();
-        assert!(agents.is_empty());
     }
 
     async fn an_owner_sees_everything_of_their_own(db: Db) {

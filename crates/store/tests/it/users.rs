@@ -137,8 +137,8 @@ contract! {
         let kept = endpoints::find_by_id(&db, kept.endpoint.id).await.unwrap().unwrap();
         assert_eq!(kept.endpoint.stars_count, 0);
         assert!(endpoints::find_by_owner_and_slug(&db, "alice", "gone-one").await.unwrap().is_none());
-        let left = syfthub_store::search::term_frequencies(&db, &["gone".to_owned(), "kept".to_owned()]).await.unwrap();
-        assert_eq!(left.into_iter().collect::<Vec<_>>(), [("kept".to_owned(), 1)]);
+        let left = syfthub_store::search::terms(&db, &["gone".to_owned(), "kept".to_owned()]).await.unwrap();
+        assert_eq!(left.into_values().map(|term| (term.term, term.documents)).collect::<Vec<_>>(), [("kept".to_owned(), 1)]);
     }
 
     async fn a_star_given_while_its_giver_is_deleted_is_not_counted(db: Db) {
