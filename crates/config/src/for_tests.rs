@@ -14,6 +14,7 @@ use crate::settings::{
     Database, DatabaseUrl, Egress, EgressAllow, Environment, Http, Log, LogFormat, LogLevel, MetricsListen,
     Otlp, PublicUrls, RefreshRotation, RsaKeys, Secrets, Settings, Tokens,
 };
+use crate::optional_settings::OptionalParts;
 use crate::{DEFAULT_BODY_LIMIT, Secret};
 
 const PUBLIC: &str = "http://localhost:8080";
@@ -60,6 +61,7 @@ impl Settings {
                 chat: generous,
             },
             passwords: Passwords { min_length: 8, argon2: Argon2Params::CHEAP, max_queue: 64 },
+            optional: OptionalParts::for_tests(),
             health_check: test_health_check(),
             mail: test_mail(),
             one_time_codes: TEST_CODES,

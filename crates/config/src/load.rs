@@ -4,6 +4,7 @@ mod addresses;
 mod features;
 mod health;
 mod mail;
+mod optional;
 mod secrets;
 mod storage;
 
@@ -131,6 +132,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         rate_limits: features::rate_limits(reader),
         passwords: features::passwords(reader),
         mail: mail::mail(reader, environment, &public),
+        optional: optional::optional(reader, &public),
         one_time_codes: mail::one_time_codes(reader),
         health_check: health::health_check(reader),
         grpc,

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::Secret;
 use crate::mail_settings::{Mail, OneTimeCodes};
+use crate::optional_settings::OptionalParts;
 use crate::service_settings::{Aggregator, Grpc, HealthCheck, Mcp, Passwords, RateLimits};
 
 /// Which process loads the settings. It changes defaults (ports, host) and what is required.
@@ -103,6 +104,8 @@ pub struct Settings {
     pub mail: Mail,
     /// One-time codes.
     pub one_time_codes: OneTimeCodes,
+    /// Parts that a hub may do without.
+    pub optional: OptionalParts,
     /// Endpoint health.
     pub health_check: HealthCheck,
     /// Which addresses user-supplied URLs may reach.

@@ -4,6 +4,7 @@ mod features;
 mod foundation;
 mod health;
 mod mail;
+mod optional;
 
 use std::sync::LazyLock;
 
@@ -118,6 +119,8 @@ pub enum Section {
     Mcp,
     /// gRPC between services.
     Grpc,
+    /// Parts that a hub may do without.
+    Optional,
 }
 
 impl Section {
@@ -137,6 +140,7 @@ impl Section {
             Self::Aggregator => "Aggregator",
             Self::Mcp => "MCP server",
             Self::Grpc => "gRPC between services",
+            Self::Optional => "Optional parts",
         }
     }
 }
@@ -225,8 +229,14 @@ impl SettingDoc {
 
 /// All settings, in the order of the documents.
 pub static TABLE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
-    let mut all: Vec<SettingDoc> =
-        [foundation::SETTINGS, features::SETTINGS, health::SETTINGS, mail::SETTINGS].concat();
+    let parts = [
+        foundation::SETTINGS,
+        features::SETTINGS,
+        health::SETTINGS,
+        mail::SETTINGS,
+        optional::SETTINGS,
+    ];
+    let mut all: Vec<SettingDoc> = parts.concat();
     all.sort_by_key(|setting| setting.section);
     all
 });
@@ -236,6 +246,9 @@ pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("RSA_KEY_ID", "the id of a key is its RFC 7638 thumbprint"),
     ("RSA_KEYS_DIRECTORY", "generated keys are kept sealed in the database, so that all replicas share them"),
     ("AUTO_GENERATE_RSA_KEYS", "without RSA_PRIVATE_KEY_PEM a key is always generated once, in the database"),
+    ("LINEAR_API_KEY", "feedback is kept in the hub's own database; see FEEDBACK_SINK"),
+    ("LINEAR_TEAM_ID", "feedback is kept in the hub's own database; see FEEDBACK_SINK"),
+    ("ACCOUNTING_ENCRYPTION_KEY", "the hub keeps no credentials of an accounting service"),
     ("WORKERS", "one process uses all cores"),
 ];
 
