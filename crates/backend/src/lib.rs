@@ -7,6 +7,7 @@ mod access;
 mod accounting;
 mod admin;
 mod aggregators;
+mod api_document;
 mod app;
 mod audit;
 mod collectives;

@@ -12,7 +12,6 @@ use syfthub_web::stack::Stack;
 use tower::Layer as _;
 use tower_http::normalize_path::NormalizePathLayer;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -41,9 +40,9 @@ use crate::users::Users;
 use crate::verification::Verification;
 use crate::wallet::Wallet;
 use crate::{
-    accounting, aggregators, audit, collectives, endpoints, error_reports, feedback, health, hub_settings,
-    identity_provider, invoke, mail, monitor, owner_pages, peers, sessions, setup, sign_in, statistics,
-    tokens, tunnels, users, verification, wallet,
+    accounting, aggregators, api_document, audit, collectives, endpoints, error_reports, feedback, health,
+    hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, sessions, setup, sign_in,
+    statistics, tokens, tunnels, users, verification, wallet,
 };
 
 /// The features of the service. A handler names the one that it uses.
@@ -135,7 +134,7 @@ fn documented() -> OpenApiRouter<AppState> {
     let mut document = Document::openapi();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     document.components.get_or_insert_default().security_schemes.insert("bearer".to_owned(), bearer.into());
-    let mut router = OpenApiRouter::with_openapi(document)
+    OpenApiRouter::with_openapi(document)
         .merge(sessions::routes::routes())
         .merge(tokens::routes::routes())
         .merge(users::routes::routes())
@@ -159,26 +158,12 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(statistics::routes::routes())
         .merge(tunnels::routes::routes())
         .merge(verification::routes::routes())
-        .merge(wallet::routes::routes());
-    name_operations(router.get_openapi_mut());
-    router
-}
-
-/// Puts the tag before the handler's name: ids must be unique in a document, and every feature has a `list`.
-fn name_operations(document: &mut OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().filter_map(Option::as_mut) {
-            let tag = operation.tags.as_ref().and_then(|tags| tags.first());
-            let tag = tag.map(|tag| tag.replace(' ', "_")).unwrap_or_default();
-            operation.operation_id = operation.operation_id.take().map(|name| format!("{tag}_{name}"));
-        }
-    }
+        .merge(wallet::routes::routes())
 }
 
 /// The OpenAPI 3.1 document of every route.
-pub fn openapi() -> OpenApi {
-    documented().into_openapi()
+pub fn openapi() -> serde_json::Value {
+    api_document::complete(documented().get_openapi())
 }
 
 /// The routes behind the layers that every service has. A trailing slash makes no difference.
@@ -188,7 +173,7 @@ pub(crate) fn build(state: AppState, health: health::Health, stack: &Stack) -> R
         .with_state(state)
         .route("/", axum::routing::get(root))
         .merge(health::routes(health))
-        .merge(docs::router(&document)?);
+        .merge(docs::router_of_json(&api_document::complete(&document))?);
     let wrapped = stack.wrap(routes);
     Ok(Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(wrapped)))
 }
@@ -203,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_document_is_openapi_3_1_with_the_version_of_the_program() {
-        let document = serde_json::to_value(openapi()).unwrap();
+        let document = openapi();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
         assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
@@ -211,7 +196,7 @@ mod tests {
 
     #[test]
     fn every_operation_has_a_name_of_its_own_a_summary_and_an_answer() {
-        let document = serde_json::to_value(openapi()).unwrap();
+        let document = openapi();
         let mut seen = std::collections::BTreeSet::new();
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {

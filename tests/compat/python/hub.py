@@ -34,8 +34,8 @@ class Hub:
             "GUEST_TOKEN_RATE_LIMIT_MAX": UNLIMITED,
             "GUEST_PEER_TOKEN_RATE_LIMIT_MAX": UNLIMITED,
             "CHAT_RATE_LIMIT_MAX": UNLIMITED,
-            "OTP_RATE_LIMIT_MAX_REQUESTS": UNLIMITED,
-            "OTP_IP_RATE_LIMIT_MAX_REQUESTS": UNLIMITED,
+            "OTP_RATE_LIMIT_MAX_REQUESTS": "10000",
+            "OTP_IP_RATE_LIMIT_MAX_REQUESTS": "10000",
             "EGRESS_ALLOW": "loopback",
             **settings,
         }

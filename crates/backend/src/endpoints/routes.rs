@@ -12,6 +12,9 @@ use syfthub_web::{ApiResult, Fields, JsonBody, PathId, QueryFields};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::wire::requests::{
+    EndpointAdminUpdate, EndpointCreate, EndpointUpdate, SyncRequest, VisibilityName,
+};
 use super::wire::{FullEndpoint, Reported, Starred, Synced};
 use super::{Endpoints, input, mapper};
 use crate::access::User;
@@ -30,7 +33,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get, update, delete))
         .routes(routes!(admin_update))
         .routes(routes!(exists))
-        .routes(routes!(star, unstar))
+        .routes(routes!(star, unstar, star_by_patch))
+        .routes(routes!(unstar_by_patch))
         .routes(routes!(starred))
 }
 
@@ -48,7 +52,7 @@ pub(crate) fn kind(query: &mut Fields) -> Option<EndpointType> {
 
 /// Publish an endpoint
 #[utoipa::path(post, path = "/api/v1/endpoints", tag = "endpoints", security(("bearer" = [])),
-    request_body(content = Value, example = json!({"name": "My notes", "type": "data_source", "connect": [{"type": "http", "config": {"url": "/"}}]})),
+    request_body = EndpointCreate,
     responses((status = 201, body = FullEndpoint), (status = 400), (status = 401), (status = 422)))]
 async fn create(
     State(endpoints): State<Arc<Endpoints>>,
@@ -61,7 +65,8 @@ async fn create(
 
 /// The caller's endpoints in every state, last changed first
 #[utoipa::path(get, path = "/api/v1/endpoints", tag = "endpoints", security(("bearer" = [])),
-    params(("skip" = Option<u32>, Query), ("limit" = Option<u32>, Query), ("visibility" = Option<String>, Query), ("search" = Option<String>, Query)),
+    params(("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"), ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Rows to return; 10 if not given"),
+        ("visibility" = Option<VisibilityName>, Query, description = "Only these"), ("search" = Option<String>, Query, max_length = 200, description = "Part of the name or description")),
     responses((status = 200, body = Vec<FullEndpoint>), (status = 401), (status = 422)))]
 async fn list(
     State(endpoints): State<Arc<Endpoints>>,
@@ -81,7 +86,7 @@ async fn list(
 ///
 /// All or nothing: when one item is refused nothing changes. Ids, stars and health start anew.
 #[utoipa::path(post, path = "/api/v1/endpoints/sync", tag = "endpoints", security(("bearer" = [])),
-    request_body(content = Value, example = json!({"endpoints": [{"name": "My notes", "type": "data_source"}]})),
+    request_body = SyncRequest,
     responses((status = 200, body = Synced), (status = 400), (status = 401), (status = 422)))]
 async fn sync(
     State(endpoints): State<Arc<Endpoints>>,
@@ -120,7 +125,7 @@ async fn get(
 
 /// Change an endpoint that the caller runs
 #[utoipa::path(patch, path = "/api/v1/endpoints/{id}", tag = "endpoints", security(("bearer" = [])),
-    params(("id" = i64, Path)), request_body(content = Value, example = json!({"description": "new words"})),
+    params(("id" = i64, Path)), request_body = EndpointUpdate,
     responses((status = 200, body = FullEndpoint), (status = 403), (status = 404), (status = 422)))]
 async fn update(
     State(endpoints): State<Arc<Endpoints>>,
@@ -134,7 +139,7 @@ async fn update(
 
 /// Set what only an admin may set
 #[utoipa::path(patch, path = "/api/v1/endpoints/{id}/admin", tag = "endpoints", security(("bearer" = [])),
-    params(("id" = i64, Path)), request_body(content = Value, example = json!({"is_active": true, "stars_count": 0})),
+    params(("id" = i64, Path)), request_body = EndpointAdminUpdate,
     responses((status = 200, body = FullEndpoint), (status = 403), (status = 404), (status = 422)))]
 async fn admin_update(
     State(endpoints): State<Arc<Endpoints>>,
@@ -160,7 +165,7 @@ async fn delete(
 
 /// Change the caller's endpoint with this slug
 #[utoipa::path(patch, path = "/api/v1/endpoints/slug/{slug}", tag = "endpoints", security(("bearer" = [])),
-    params(("slug" = String, Path)), request_body(content = Value, example = json!({"description": "new words"})),
+    params(("slug" = String, Path)), request_body = EndpointUpdate,
     responses((status = 200, body = FullEndpoint), (status = 404), (status = 422)))]
 async fn update_by_slug(
     State(endpoints): State<Arc<Endpoints>>,
@@ -219,6 +224,29 @@ async fn unstar(
 ) -> ApiResult<StatusCode> {
     endpoints.unstar(&caller, EndpointId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Star an endpoint, as the first released SDK asks for it; use POST
+#[utoipa::path(patch, path = "/api/v1/endpoints/{id}/star", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = i64, Path)), responses((status = 200, body = Starred), (status = 404)))]
+async fn star_by_patch(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    PathId(id): PathId,
+) -> ApiResult<Json<Starred>> {
+    Ok(Json(Starred { starred: endpoints.star(&caller, EndpointId(id)).await? }))
+}
+
+/// Take a star back, as the first released SDK asks for it; use DELETE
+#[utoipa::path(patch, path = "/api/v1/endpoints/{id}/unstar", tag = "endpoints", security(("bearer" = [])),
+    params(("id" = i64, Path)), responses((status = 200, body = Starred)))]
+async fn unstar_by_patch(
+    State(endpoints): State<Arc<Endpoints>>,
+    User(caller): User,
+    PathId(id): PathId,
+) -> ApiResult<Json<Starred>> {
+    endpoints.unstar(&caller, EndpointId(id)).await?;
+    Ok(Json(Starred { starred: false }))
 }
 
 /// Whether the caller has starred an endpoint

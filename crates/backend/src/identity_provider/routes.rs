@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::IdentityProvider;
-use super::wire::{Audiences, SatelliteToken, Verification};
+use super::wire::{Audiences, Jwks, SatelliteToken, Verification, VerifyRequest};
 use crate::access::User;
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
@@ -36,7 +36,7 @@ fn audience(mut query: Fields) -> ApiResult<String> {
 
 /// A token that proves the caller to the services of one user
 #[utoipa::path(get, path = "/api/v1/token", tag = "identity", security(("bearer" = [])),
-    params(("aud" = String, Query, description = "Username of the service's owner")),
+    params(("aud" = String, Query, max_length = 255, description = "Username of the service's owner")),
     responses((status = 200, body = SatelliteToken), (status = 400), (status = 401), (status = 404), (status = 422)))]
 async fn token(
     State(idp): State<Arc<IdentityProvider>>,
@@ -49,7 +49,7 @@ async fn token(
 
 /// A token that lets a guest reach the public endpoints of one user
 #[utoipa::path(get, path = "/api/v1/token/guest", tag = "identity",
-    params(("aud" = String, Query, description = "Username of the service's owner")),
+    params(("aud" = String, Query, max_length = 255, description = "Username of the service's owner")),
     responses((status = 200, body = SatelliteToken), (status = 400), (status = 404), (status = 422), (status = 429)))]
 async fn guest_token(
     State(limits): State<Arc<Limits>>,
@@ -74,7 +74,7 @@ async fn audiences(
 
 /// Check a token that was sent to the caller's service
 #[utoipa::path(post, path = "/api/v1/verify", tag = "identity", security(("bearer" = [])),
-    request_body(content = Value, example = json!({"token": "eyJ…"})),
+    request_body = VerifyRequest,
     responses((status = 200, body = Verification), (status = 401), (status = 422)))]
 async fn verify(
     State(idp): State<Arc<IdentityProvider>>,
@@ -88,7 +88,7 @@ async fn verify(
 }
 
 /// The public keys that tokens are verified with
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "identity", responses((status = 200, body = Value)))]
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "identity", responses((status = 200, body = Jwks)))]
 async fn jwks(State(idp): State<Arc<IdentityProvider>>) -> Response {
     ([(header::CACHE_CONTROL, "public, max-age=3600")], Json(idp.jwks())).into_response()
 }

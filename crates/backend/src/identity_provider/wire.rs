@@ -90,3 +90,36 @@ impl Verification {
         Self::Refused(Refused { valid: false, error, message: message.to_owned() })
     }
 }
+
+/// A token to look at.
+#[derive(Serialize, ToSchema)]
+pub struct VerifyRequest {
+    /// As the service received it.
+    #[schema(example = "eyJ…")]
+    pub token: String,
+}
+
+/// One public key.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Jwk {
+    /// Always `RSA`.
+    pub kty: String,
+    /// The key's thumbprint (RFC 7638).
+    pub kid: String,
+    /// Always `sig`.
+    #[serde(rename = "use")]
+    pub used_for: String,
+    /// Always `RS256`.
+    pub alg: String,
+    /// Modulus.
+    pub n: String,
+    /// Exponent.
+    pub e: String,
+}
+
+/// The public keys (RFC 7517).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Jwks {
+    /// The one that signs, and those whose tokens still live.
+    pub keys: Vec<Jwk>,
+}

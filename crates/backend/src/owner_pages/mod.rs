@@ -49,7 +49,7 @@ fn varied(mut answer: Response) -> Response {
 
 /// An owner's endpoints: the public ones, and all active ones for the owner
 #[utoipa::path(get, path = "/{owner}", tag = "owner pages",
-    params(("owner" = String, Path), ("skip" = Option<u32>, Query), ("limit" = Option<u32>, Query)),
+    params(("owner" = String, Path), ("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"), ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Rows to return; 10 if not given")),
     responses((status = 200, body = Vec<EndpointPublic>), (status = 404), (status = 422)))]
 async fn owner(
     State(users): State<Arc<Users>>,

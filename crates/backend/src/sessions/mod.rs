@@ -1,5 +1,6 @@
 //! Signing in, staying signed in, signing out.
 
+mod requests;
 pub(crate) mod routes;
 pub mod wire;
 

@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Sessions;
+use super::requests::{LoginForm, PasswordChange, RefreshRequest, UserRegister};
 use super::wire::{Auth, AuthConfig, Registration, TokenPair};
 use crate::access::{Credential, User};
 use crate::identity_provider::IdentityProvider;
@@ -46,7 +47,7 @@ async fn config(State(idp): State<Arc<IdentityProvider>>) -> Json<AuthConfig> {
 ///
 /// If the username is taken another one is derived from the mail address, so read it from the answer.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth",
-    request_body(content = Value, example = json!({"username": "bob", "email": "bob@example.com", "full_name": "Bob", "password": "at least 8 with 1 digit"})),
+    request_body = UserRegister,
     responses((status = 201, body = Registration), (status = 409), (status = 422), (status = 429)))]
 async fn register(
     State(limits): State<Arc<Limits>>,
@@ -79,7 +80,7 @@ pub(crate) fn read_account(users: &Users, body: Value) -> Result<NewAccount> {
 
 /// Sign in with a username or mail address and a password
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth",
-    request_body(content = Value, content_type = "application/x-www-form-urlencoded", example = json!({"username": "bob", "password": "secret"})),
+    request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = Auth), (status = 401), (status = 422), (status = 429)))]
 async fn login(
     State(limits): State<Arc<Limits>>,
@@ -108,7 +109,7 @@ fn only_password(grant: &String) -> std::result::Result<(), String> {
 
 /// Exchange a refresh token for a fresh pair
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth",
-    request_body(content = Value, example = json!({"refresh_token": "eyJ…"})),
+    request_body = RefreshRequest,
     responses((status = 200, body = TokenPair), (status = 401), (status = 429)))]
 async fn refresh(
     State(limits): State<Arc<Limits>>,
@@ -138,7 +139,7 @@ async fn logout(
 
 /// Change the caller's password; every session ends
 #[utoipa::path(put, path = "/api/v1/auth/me/password", tag = "auth", security(("bearer" = [])),
-    request_body(content = Value, example = json!({"current_password": "old", "new_password": "new"})),
+    request_body = PasswordChange,
     responses((status = 204), (status = 400), (status = 401), (status = 422), (status = 429)))]
 async fn change_password(
     State(state): State<AppState>,

@@ -12,7 +12,7 @@ use syfthub_web::{ApiResult, Fields, JsonBody, PathId, QueryFields};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::wire::{CreatedPat, Pat, PatList};
+use super::wire::{CreatedPat, Pat, PatCreate, PatList, PatUpdate};
 use super::{NewToken, Tokens};
 use crate::access::User;
 use crate::router::AppState;
@@ -23,7 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// Make a personal access token; it is shown only in this answer
 #[utoipa::path(post, path = "/api/v1/auth/tokens", tag = "tokens", security(("bearer" = [])),
-    request_body(content = Value, example = json!({"name": "my laptop", "scopes": ["full"], "expires_at": null})),
+    request_body = PatCreate,
     responses((status = 201, body = CreatedPat), (status = 400), (status = 422)))]
 async fn create(
     State(tokens): State<Arc<Tokens>>,
@@ -69,7 +69,9 @@ fn short(text: &str) -> String {
 
 /// The caller's tokens, newest first
 #[utoipa::path(get, path = "/api/v1/auth/tokens", tag = "tokens", security(("bearer" = [])),
-    params(("include_inactive" = Option<bool>, Query), ("skip" = Option<u32>, Query), ("limit" = Option<u32>, Query)),
+    params(("include_inactive" = Option<bool>, Query, description = "Revoked ones too"),
+        ("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "Rows to return; 100 if not given")),
     responses((status = 200, body = PatList), (status = 401)))]
 async fn list(
     State(tokens): State<Arc<Tokens>>,
@@ -96,7 +98,7 @@ async fn get(
 
 /// Rename one of the caller's tokens
 #[utoipa::path(patch, path = "/api/v1/auth/tokens/{id}", tag = "tokens", security(("bearer" = [])),
-    params(("id" = i64, Path)), request_body(content = Value, example = json!({"name": "my other laptop"})),
+    params(("id" = i64, Path)), request_body = PatUpdate,
     responses((status = 200, body = Pat), (status = 404), (status = 422)))]
 async fn rename(
     State(tokens): State<Arc<Tokens>>,

@@ -70,3 +70,40 @@ pub struct PatList {
     /// How many there are, under the same filter.
     pub total: i64,
 }
+
+/// What a personal access token may do.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Scope)]
+pub enum ScopeName {
+    /// Look.
+    Read,
+    /// Look and change, but not credentials.
+    Write,
+    /// Everything that its owner may do.
+    Full,
+}
+
+/// A new personal access token.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"name": "my laptop", "scopes": ["full"], "expires_at": null}))]
+pub struct PatCreate {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
+    pub name: String,
+    /// What it may do; everything if nothing is said.
+    #[schema(min_items = 1, max_items = 10)]
+    pub scopes: Option<Vec<ScopeName>>,
+    /// When it ends, which must be in the future; never if nothing is said.
+    #[schema(value_type = Option<String>, format = DateTime, pattern = "^2[2-9][0-9][0-9]-", example = "2200-01-02T03:04:05Z")]
+    pub expires_at: Option<String>,
+}
+
+/// A new name for a token.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"name": "my other laptop"}))]
+pub struct PatUpdate {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
+    pub name: String,
+}

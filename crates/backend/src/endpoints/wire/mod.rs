@@ -1,5 +1,7 @@
 //! The JSON of endpoints.
 
+pub(super) mod requests;
+
 use serde::Serialize;
 use serde_json::Value;
 use syfthub_domain::{EndpointType, HealthStatus, Timestamp, Visibility};
