@@ -110,13 +110,14 @@ impl App {
         let hashing = Arc::new(Passwords::new(&passwords.argon2, 0, passwords.max_queue)?);
         let access =
             Arc::new(Access::new(db.clone(), cache.clone(), clock.clone(), hub_tokens(settings, &master)));
-        let users = Arc::new(Users::new(
+        let users = Users::new(
             db.clone(),
             clock.clone(),
             Arc::clone(&hashing),
             Arc::clone(&access),
             passwords.min_length,
-        ));
+        );
+        let users = Arc::new(users.verifying(settings.mail.provider.is_some()));
         let parts = Parts {
             settings: Arc::new(settings.clone()),
             db: db.clone(),
@@ -212,7 +213,8 @@ async fn build_search_index(db: &Db) -> Result<()> {
 fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: Minter) -> Result<Features> {
     let Parts { settings, db, cache, clock, access, .. } = parts;
     let rotation = settings.tokens.rotation;
-    let sessions = Sessions::new(db.clone(), clock.clone(), hashing, Arc::clone(access), rotation);
+    let sessions = Sessions::new(db.clone(), clock.clone(), hashing, Arc::clone(access), rotation)
+        .verifying(parts.mail.is_enabled());
     let endpoints = Endpoints::new(db.clone(), cache.clone(), clock.clone(), settings.health_check.clone());
     let endpoints = Arc::new(endpoints);
     let limiter = RateLimiter::new(cache.clone(), &settings.rate_limits);
@@ -277,7 +279,9 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock) -> Vec<LinkedTask<
     let mail = Arc::clone(&state.mail);
     let monitor = Arc::clone(&state.monitor);
     let (db, clock) = (db.clone(), clock.clone());
+    let verification = Arc::clone(&state.verification);
     vec![
+        spawn_linked(async move { verification.clean_up_forever().await }),
         spawn_linked(async move { mail.deliver_forever().await }),
         spawn_linked(async move { access.follow_changes().await }),
         spawn_linked(async move { endpoints.follow_changes().await }),

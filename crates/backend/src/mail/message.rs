@@ -121,11 +121,11 @@ impl Message {
         let values: Vec<(&str, String)> =
             values.into_iter().map(|(name, value)| (name, line(&value).into_owned())).collect();
         let template = self.template();
-        let text = fill(FRAME.text, &with_body(&values, &subject, fill(template.text, &values)));
+        let text = fill(FRAME.text, &with_body(&values, &subject, &fill(template.text, &values)));
         let escaped: Vec<(&str, String)> =
             values.iter().map(|(name, value)| (*name, escape(value))).collect();
         let body = fill(template.html, &escaped);
-        let html = fill(FRAME.html, &with_body(&escaped, &escape(&subject), body));
+        let html = fill(FRAME.html, &with_body(&escaped, &escape(&subject), &body));
         Texts { subject, text, html }
     }
 
@@ -158,7 +158,7 @@ impl Message {
     }
 }
 
-fn with_body<'v>(values: &[(&'v str, String)], subject: &str, body: String) -> Vec<(&'v str, String)> {
+fn with_body<'v>(values: &[(&'v str, String)], subject: &str, body: &str) -> Vec<(&'v str, String)> {
     let own = [("subject", subject.to_owned()), ("body", body.trim_end().to_owned())];
     values.iter().cloned().chain(own).collect()
 }

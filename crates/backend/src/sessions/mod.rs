@@ -41,6 +41,8 @@ pub struct Sessions {
     passwords: Arc<Passwords>,
     access: Arc<Access>,
     rotation: RefreshRotation,
+    /// Whether a mail address must be confirmed before its account signs in.
+    verifying: bool,
 }
 
 impl Sessions {
@@ -51,7 +53,14 @@ impl Sessions {
         access: Arc<Access>,
         rotation: RefreshRotation,
     ) -> Self {
-        Self { db, clock, passwords, access, rotation }
+        Self { db, clock, passwords, access, rotation, verifying: false }
+    }
+
+    /// Whether only accounts with a confirmed mail address may sign in. Without a way to confirm one, all may.
+    #[must_use]
+    pub(crate) fn verifying(mut self, verifying: bool) -> Self {
+        self.verifying = verifying;
+        self
     }
 
     /// Signs in by username or mail address.
@@ -72,7 +81,7 @@ impl Sessions {
         }
     }
 
-    /// Exists, has a password, it is the right one, is active: in this order, so that only somebody who
+    /// Exists, has a password, it is the right one, is active, is confirmed: in this order, so that only somebody who
     /// knows the password learns that an account is switched off.
     async fn check(&self, identifier: &str, password: &Secret) -> Result<UserRow> {
         let found = if identifier.contains('@') {
@@ -92,6 +101,10 @@ impl Sessions {
         }
         if !user.is_active {
             return Err(Error::unauthenticated("Account is deactivated"));
+        }
+        if self.verifying && !user.is_email_verified {
+            let text = "The mail address is not confirmed yet; enter the code that was sent to it, or ask for a new one";
+            return Err(Error::coded(ErrorCode::EmailNotVerified, text));
         }
         Ok(user)
     }

@@ -20,6 +20,7 @@ use crate::identity_provider::IdentityProvider;
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
 use crate::users::{NewAccount, Users, new_email};
+use crate::verification::Verification;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -33,19 +34,24 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// What a sign-in page needs to know
 #[utoipa::path(get, path = "/api/v1/auth/config", tag = "auth", responses((status = 200, body = AuthConfig)))]
-async fn config(State(idp): State<Arc<IdentityProvider>>) -> Json<AuthConfig> {
-    // All three say whether a mail provider is configured; there is none yet.
+async fn config(
+    State(idp): State<Arc<IdentityProvider>>,
+    State(verification): State<Arc<Verification>>,
+) -> Json<AuthConfig> {
+    // All three follow from the mail provider.
+    let with_mail = verification.is_required();
     Json(AuthConfig {
-        require_email_verification: false,
-        smtp_configured: false,
-        password_reset_enabled: false,
+        require_email_verification: with_mail,
+        smtp_configured: with_mail,
+        password_reset_enabled: with_mail,
         issuer: idp.issuer().to_owned(),
     })
 }
 
 /// Register an account
 ///
-/// If the username is taken another one is derived from the mail address, so read it from the answer.
+/// If the username is taken another one is derived from the mail address, so read it from the answer. On a hub with
+/// a mail provider the tokens are null until the code that was sent by mail is given to `/auth/register/verify-otp`.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth",
     request_body = UserRegister,
     responses((status = 201, body = Registration), (status = 409), (status = 422), (status = 429)))]
@@ -53,11 +59,17 @@ async fn register(
     State(limits): State<Arc<Limits>>,
     State(users): State<Arc<Users>>,
     State(sessions): State<Arc<Sessions>>,
+    State(verification): State<Arc<Verification>>,
     ClientIp(ip): ClientIp,
     JsonBody(body): JsonBody,
 ) -> ApiResult<(StatusCode, Json<Registration>)> {
     limits.check(Scope::Auth, ip).await?;
-    let user = users.register(read_account(&users, body)?).await?;
+    let account = read_account(&users, body)?;
+    if verification.is_required() {
+        let user = verification.register(&users, account, ip).await?;
+        return Ok((StatusCode::CREATED, Json(Registration::unverified(&user))));
+    }
+    let user = users.register(account).await?;
     let pair = sessions.start(&user, false).await?;
     Ok((StatusCode::CREATED, Json(Registration::verified(&user, &pair))))
 }
@@ -81,7 +93,7 @@ pub(crate) fn read_account(users: &Users, body: Value) -> Result<NewAccount> {
 /// Sign in with a username or mail address and a password
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, body = Auth), (status = 401), (status = 422), (status = 429)))]
+    responses((status = 200, body = Auth), (status = 401), (status = 403, description = "`EMAIL_NOT_VERIFIED`"), (status = 422), (status = 429)))]
 async fn login(
     State(limits): State<Arc<Limits>>,
     State(sessions): State<Arc<Sessions>>,

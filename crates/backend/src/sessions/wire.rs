@@ -93,6 +93,17 @@ impl Registration {
             requires_email_verification: false,
         }
     }
+
+    /// Shows a user who must confirm the mail address first.
+    pub(crate) fn unverified(user: &UserRow) -> Self {
+        Self {
+            user: user.into(),
+            access_token: None,
+            refresh_token: None,
+            token_type: "bearer",
+            requires_email_verification: true,
+        }
+    }
 }
 
 /// A fresh pair of tokens.

@@ -46,6 +46,8 @@ pub struct Users {
     passwords: Arc<Passwords>,
     access: Arc<Access>,
     min_password: usize,
+    /// Whether people who register must confirm their address.
+    verifying: bool,
 }
 
 impl Users {
@@ -56,7 +58,14 @@ impl Users {
         access: Arc<Access>,
         min_password: usize,
     ) -> Self {
-        Self { db, clock, passwords, access, min_password }
+        Self { db, clock, passwords, access, min_password, verifying: false }
+    }
+
+    /// Whether people who register must confirm their mail address before they sign in.
+    #[must_use]
+    pub(crate) fn verifying(mut self, verifying: bool) -> Self {
+        self.verifying = verifying;
+        self
     }
 
     /// Why a password is not good enough, if it is not.
@@ -182,7 +191,9 @@ impl Users {
         if role == Role::Admin {
             void_link(&mut tx).await.map_err(Failure::Other)?;
         }
-        let row = row(account, name, hash, role);
+        let mut row = row(account, name, hash, role);
+        // Whoever makes an administrator answers for the address.
+        row.is_email_verified = role == Role::Admin || !self.verifying;
         let user = users::insert(&mut tx, &row, self.clock.now()).await?;
         tx.commit().await?;
         Ok(user)

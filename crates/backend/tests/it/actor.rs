@@ -1,6 +1,6 @@
 //! The service under test, and people who use it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -8,9 +8,9 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use syfthub_auth::MasterKey;
-use syfthub_backend::{App, Deps};
+use syfthub_backend::{App, Deps, Letter, Mailer, SendError};
 use syfthub_cache::Cache;
-use syfthub_config::{Secret, Settings};
+use syfthub_config::{MailProvider, Secret, Settings};
 use syfthub_domain::{FixedClock, Timestamp};
 use syfthub_store::Db;
 use tower::ServiceExt as _;
@@ -26,7 +26,20 @@ pub(crate) struct TestApp {
     pub(crate) db: Db,
     pub(crate) cache: Cache,
     router: Router,
+    mails: Arc<Recorder>,
     folder: Arc<tempfile::TempDir>,
+}
+
+/// Keeps mails instead of sending them.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder(Mutex<Vec<Letter>>);
+
+#[async_trait::async_trait]
+impl Mailer for Recorder {
+    async fn send(&self, letter: &Letter) -> Result<(), SendError> {
+        self.0.lock().unwrap().push(letter.clone());
+        Ok(())
+    }
 }
 
 /// Somebody who sends requests, with a credential or without.
@@ -76,9 +89,12 @@ impl TestApp {
         db.migrate().await.unwrap();
         let master = MasterKey::new(&settings.secrets.secret_key);
         let deps = Deps { db: db.clone(), cache: cache.clone(), clock: clock.clone(), master };
-        let app = App::build(&settings, deps).await.unwrap();
+        let mails = Arc::new(Recorder::default());
+        // Other providers are tested with servers of their own.
+        let instead = matches!(settings.mail.provider, MailProvider::Log).then(|| Arc::clone(&mails) as _);
+        let app = App::build_with(&settings, deps, instead).await.unwrap();
         let router = app.router();
-        Self { app, clock, settings, db, cache, router, folder }
+        Self { app, clock, settings, db, cache, router, mails, folder }
     }
 
     /// A second process on the same database and cache.
@@ -92,6 +108,23 @@ impl TestApp {
         let mut settings = self.settings.clone();
         change(&mut settings);
         Self::on(settings, self.clock.clone(), self.cache.clone(), Arc::clone(&self.folder)).await
+    }
+
+    /// Starts with a mail provider whose mails can be read with [`TestApp::mail_to`].
+    pub(crate) async fn start_with_mail() -> Self {
+        Self::start_with(|settings| settings.mail.provider = MailProvider::Log).await
+    }
+
+    /// The mails that this process has sent.
+    pub(crate) fn sent_mail(&self) -> Vec<Letter> {
+        self.mails.0.lock().unwrap().clone()
+    }
+
+    /// The `number`th mail (from 1) that this process sends to an address; waits for it.
+    pub(crate) async fn mail_to(&self, email: &str, number: usize) -> Letter {
+        let find = || self.sent_mail().into_iter().filter(|letter| letter.to == email).nth(number - 1);
+        syfthub_testing::wait::until(async || find().is_some(), "a mail").await;
+        find().unwrap()
     }
 
     pub(crate) fn anon(&self) -> Actor {
