@@ -7,14 +7,14 @@ use std::time::Duration;
 use url::Url;
 
 use crate::mail_settings::{Mail, MailProvider, OneTimeCodes};
+use crate::optional_settings::OptionalParts;
 use crate::service_settings::{
-    Aggregator, Argon2Params, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule,
+    Aggregator, Argon2Params, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule,
 };
 use crate::settings::{
     Database, DatabaseUrl, Egress, EgressAllow, Environment, Http, Log, LogFormat, LogLevel, MetricsListen,
     Otlp, PublicUrls, RefreshRotation, RsaKeys, Secrets, Settings, Tokens,
 };
-use crate::optional_settings::OptionalParts;
 use crate::{DEFAULT_BODY_LIMIT, Secret};
 
 const PUBLIC: &str = "http://localhost:8080";
@@ -62,6 +62,10 @@ impl Settings {
             },
             passwords: Passwords { min_length: 8, argon2: Argon2Params::CHEAP, max_queue: 64 },
             optional: OptionalParts::for_tests(),
+            audit: Audit {
+                retention: Some(Duration::from_hours(24 * 365)),
+                activity_retention: Duration::from_hours(24 * 90),
+            },
             health_check: test_health_check(),
             mail: test_mail(),
             one_time_codes: TEST_CODES,

@@ -26,7 +26,9 @@ pub use optional_settings::{FeedbackSink, Nats, Ngrok, OptionalParts};
 pub use reader::Effective;
 pub use render::{database_url_clean, effective, render_config_md, render_env_example};
 pub use secret::Secret;
-pub use service_settings::{Aggregator, Argon2Params, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule};
+pub use service_settings::{
+    Aggregator, Argon2Params, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule,
+};
 pub use settings::{
     Database, DatabaseUrl, Egress, EgressAllow, EncryptionKey, Environment, Http, Log, LogFormat, LogLevel,
     MetricsListen, Otlp, PublicUrls, Redis, RefreshRotation, Role, RsaKeys, Secrets, Settings, Tokens,

@@ -1,6 +1,7 @@
 //! Loading: from the sources to checked settings, with all faults reported at once.
 
 mod addresses;
+mod audit;
 mod features;
 mod health;
 mod mail;
@@ -134,6 +135,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         mail: mail::mail(reader, environment, &public),
         optional: optional::optional(reader, &public),
         one_time_codes: mail::one_time_codes(reader),
+        audit: audit::audit(reader),
         health_check: health::health_check(reader),
         grpc,
         demo: reader.flag("SYFTHUB_DEMO", true)

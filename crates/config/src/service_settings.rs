@@ -38,6 +38,15 @@ pub struct RateLimits {
     pub chat: Rule,
 }
 
+/// How long facts about what was done are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// The audit log; none keeps it for ever.
+    pub retention: Option<Duration>,
+    /// Sign-ins and uses of tokens.
+    pub activity_retention: Duration,
+}
+
 /// Cost of the password hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Params {

@@ -10,7 +10,7 @@ use url::Url;
 use crate::Secret;
 use crate::mail_settings::{Mail, OneTimeCodes};
 use crate::optional_settings::OptionalParts;
-use crate::service_settings::{Aggregator, Grpc, HealthCheck, Mcp, Passwords, RateLimits};
+use crate::service_settings::{Aggregator, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits};
 
 /// Which process loads the settings. It changes defaults (ports, host) and what is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,8 @@ pub struct Settings {
     pub one_time_codes: OneTimeCodes,
     /// Parts that a hub may do without.
     pub optional: OptionalParts,
+    /// How long the audit log is kept.
+    pub audit: Audit,
     /// Endpoint health.
     pub health_check: HealthCheck,
     /// Which addresses user-supplied URLs may reach.

@@ -1,5 +1,6 @@
 //! The one table of settings. Loading, `docs/CONFIG.md`, `.env.example` and `syfthub config` follow it.
 
+mod audit;
 mod features;
 mod foundation;
 mod health;
@@ -230,6 +231,7 @@ impl SettingDoc {
 /// All settings, in the order of the documents.
 pub static TABLE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
     let parts = [
+        audit::SETTINGS,
         foundation::SETTINGS,
         features::SETTINGS,
         health::SETTINGS,

@@ -3,7 +3,11 @@
 //! A row carries no hash when it is written, since a chain inside the transaction would make every write of the
 //! hub wait for the one before it. One sealing job chains committed rows in batches afterwards.
 
+mod chain;
+mod prune;
+mod read;
 mod redact;
+mod verify;
 
 use serde_json::Value;
 use syfthub_domain::{Timestamp, UserId};
@@ -12,6 +16,14 @@ use uuid::Uuid;
 use crate::column::SqlTime;
 use crate::db::affected;
 use crate::{Result, Tx};
+
+pub use chain::{BATCH, GENESIS, SealRow, Turn, any_unsealed, checkpoint, head, seal};
+pub use prune::{Pruned, prune};
+pub use read::{AuditRow, Cursor, Filter, count_unsealed, list};
+pub use verify::{Fault, Report, verify};
+
+/// The action of the entry that a pruning leaves.
+pub const PRUNED: &str = "audit.pruned";
 
 /// Longest name, address or target that is kept, in characters.
 const LONGEST: usize = 400;
