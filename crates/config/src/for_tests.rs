@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::hub_settings::{Hub, RegistrationMode};
 use crate::mail_settings::{Mail, MailProvider, OneTimeCodes};
 use crate::optional_settings::OptionalParts;
 use crate::service_settings::{
@@ -67,6 +68,12 @@ impl Settings {
                 activity_retention: Duration::from_hours(24 * 90),
             },
             health_check: test_health_check(),
+            hub: Hub {
+                registration: RegistrationMode::Open,
+                allowed_domains: Vec::new(),
+                guest_access: true,
+                instance_name: "SyftHub".to_owned(),
+            },
             mail: test_mail(),
             one_time_codes: TEST_CODES,
             egress: Egress { allow: EgressAllow::Loopback, internal_ports: Vec::new() },

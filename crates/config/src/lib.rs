@@ -6,6 +6,7 @@
 mod dotenv;
 mod for_tests;
 mod generated;
+mod hub_settings;
 mod input;
 mod load;
 mod mail_settings;
@@ -19,6 +20,7 @@ mod sources;
 mod table;
 mod urls;
 
+pub use hub_settings::{Hub, RegistrationMode, is_mail_domain};
 pub use input::Input;
 pub use load::{GeneratedSecret, Loaded, Problem, Problems, load};
 pub use mail_settings::{Mail, MailProvider, OneTimeCodes, Resend, Smtp, SmtpTls};

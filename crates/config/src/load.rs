@@ -4,6 +4,7 @@ mod addresses;
 mod audit;
 mod features;
 mod health;
+mod hub;
 mod mail;
 mod optional;
 mod secrets;
@@ -137,6 +138,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         one_time_codes: mail::one_time_codes(reader),
         audit: audit::audit(reader),
         health_check: health::health_check(reader),
+        hub: hub::hub(reader),
         grpc,
         demo: reader.flag("SYFTHUB_DEMO", true)
             && reader.role == Role::AllInOne

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use crate::Secret;
+use crate::hub_settings::Hub;
 use crate::mail_settings::{Mail, OneTimeCodes};
 use crate::optional_settings::OptionalParts;
 use crate::service_settings::{Aggregator, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits};
@@ -110,6 +111,8 @@ pub struct Settings {
     pub audit: Audit,
     /// Endpoint health.
     pub health_check: HealthCheck,
+    /// What an administrator may change at run time.
+    pub hub: Hub,
     /// Which addresses user-supplied URLs may reach.
     pub egress: Egress,
     /// The chat service.

@@ -4,6 +4,7 @@ mod audit;
 mod features;
 mod foundation;
 mod health;
+mod hub;
 mod mail;
 mod optional;
 
@@ -235,6 +236,7 @@ pub static TABLE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
         foundation::SETTINGS,
         features::SETTINGS,
         health::SETTINGS,
+        hub::SETTINGS,
         mail::SETTINGS,
         optional::SETTINGS,
     ];

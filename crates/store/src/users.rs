@@ -251,6 +251,24 @@ pub async fn any_admin(from: impl Reads) -> Result<bool> {
     counts(from).await.map(|counts| counts.admins > 0)
 }
 
+/// Waits until no other change decides about admins. Whoever takes an admin away holds this first, so that two who
+/// take one each see what the other did; before every other lock. SQLite has one writer anyway.
+pub async fn lock_admins(tx: &mut Tx) -> Result<()> {
+    // The number stands for "who is an admin" and for nothing else.
+    const LOCK: &str = "SELECT pg_advisory_xact_lock(839205)";
+    if let Tx::Postgres(conn) = tx {
+        sqlx::query(LOCK).execute(&mut **conn).await?;
+    }
+    Ok(())
+}
+
+/// Whether somebody else than this account is an active admin.
+pub async fn any_other_admin(from: impl Reads, id: UserId) -> Result<bool> {
+    const SQL: &str = "SELECT COUNT(*) FROM users WHERE role = 'admin' AND is_active = TRUE AND id <> $1";
+    let count = on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).bind(id.0).fetch_one(c))?;
+    Ok(count > 0)
+}
+
 /// Stamps a password sign-in. Does not touch `updated_at`.
 pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool> {
     const SQL: &str = "UPDATE users SET last_login_at = $2 WHERE id = $1";

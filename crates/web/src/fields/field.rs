@@ -53,6 +53,15 @@ impl<T> Patch<T> {
         }
     }
 
+    /// The change with its value turned into another one.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Self::Absent => Patch::Absent,
+            Self::Null => Patch::Null,
+            Self::Value(value) => Patch::Value(convert(value)),
+        }
+    }
+
     /// The new value, if one was sent.
     pub fn value(self) -> Option<T> {
         match self {
