@@ -8,10 +8,12 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 /// Nothing is loaded and nothing runs; forms go back to where the page came from.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem;color:#1c1c28}\
-label{display:block;margin:.8rem 0}input{display:block;width:100%;padding:.5rem;font:inherit;box-sizing:border-box}\
-button{padding:.6rem 1.2rem;font:inherit}pre{white-space:pre-wrap;background:#f4f4f8;padding:1rem}\
-.error{color:#a00}.badge{font-size:.8rem;border:1px solid #888;border-radius:.3rem;padding:.1rem .4rem}";
+const STYLE: &str = ":root{color-scheme:light dark}\
+body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem;background:#fff;color:#1c1c28}\
+a{color:#0b57d0}label{display:block;margin:.8rem 0}input{display:block;width:100%;padding:.5rem;font:inherit;box-sizing:border-box}\
+button{padding:.6rem 1.2rem;font:inherit}pre{white-space:pre-wrap;background:#f4f4f8;padding:1rem;border-radius:.3rem}\
+.error{color:#a00}.badge{font-size:.8rem;border:1px solid #888;border-radius:.3rem;padding:.1rem .4rem}\
+@media(prefers-color-scheme:dark){body{background:#16161d;color:#e6e6ee}a{color:#8ab4f8}pre{background:#22222c}.error{color:#ff8a80}}";
 
 /// Text made safe between tags and inside quoted attributes.
 pub(crate) fn escape(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! `/{owner}` and `/{owner}/{slug}`: JSON for programs, a plain page for people.
 
 mod page;
+mod readme;
 
 use std::sync::Arc;
 
@@ -49,7 +50,8 @@ fn varied(mut answer: Response) -> Response {
 
 /// An owner's endpoints: the public ones, and all active ones for the owner
 #[utoipa::path(get, path = "/{owner}", tag = "owner pages",
-    params(("owner" = String, Path), ("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"), ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Rows to return; 10 if not given")),
+    params(("owner" = String, Path, description = "The owner's name"), ("skip" = Option<u32>, Query, description = "Endpoints to leave out", minimum = 0, maximum = 10_000_000),
+        ("limit" = Option<u32>, Query, description = "Endpoints to show; 10 if it is left out", minimum = 1, maximum = 100)),
     responses((status = 200, body = Vec<EndpointPublic>), (status = 404), (status = 422)))]
 async fn owner(
     State(users): State<Arc<Users>>,
@@ -65,9 +67,10 @@ async fn owner(
         404 => Error::not_found(format!("'{name}' not found")),
         _ => error,
     })?;
-    let items = endpoints.of_owner(&owner, viewer.as_ref(), page.unwrap_or_default()).await?;
+    let page = page.unwrap_or_default();
+    let items = endpoints.of_owner(&owner, viewer.as_ref(), page).await?;
     Ok(varied(if wants_html(&headers) {
-        page::owner(&owner, &items)
+        page::owner(&owner, &items, page)
     } else {
         Json(mapper::public_list(&items, viewer.as_ref())).into_response()
     }))
@@ -75,7 +78,7 @@ async fn owner(
 
 /// One endpoint: with all its facts for its owner and admins
 #[utoipa::path(get, path = "/{owner}/{slug}", tag = "owner pages",
-    params(("owner" = String, Path), ("slug" = String, Path)),
+    params(("owner" = String, Path, description = "The owner's name"), ("slug" = String, Path, description = "The endpoint's slug")),
     responses((status = 200, body = FullEndpoint), (status = 401), (status = 404)))]
 async fn endpoint(
     State(endpoints): State<Arc<Endpoints>>,

@@ -1,0 +1,445 @@
+//! Markdown of strangers as HTML that cannot harm.
+//!
+//! Three steps: the Markdown parser makes events; tags among them that are not on the list become text, so that a
+//! reader sees what was written; and a sanitiser that knows HTML by heart has the last word over the result.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use ammonia::{Builder, UrlRelative};
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+
+/// Tags that a long text may have, in its Markdown or as HTML. No images: they would tell their server who reads.
+const TAGS: &[&str] = &[
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "p",
+    "div",
+    "span",
+    "br",
+    "hr",
+    "ul",
+    "ol",
+    "li",
+    "strong",
+    "em",
+    "b",
+    "i",
+    "u",
+    "s",
+    "del",
+    "ins",
+    "mark",
+    "sub",
+    "sup",
+    "small",
+    "pre",
+    "code",
+    "a",
+    "table",
+    "thead",
+    "tbody",
+    "tfoot",
+    "tr",
+    "th",
+    "td",
+    "caption",
+    "colgroup",
+    "col",
+    "blockquote",
+    "dl",
+    "dt",
+    "dd",
+    "abbr",
+    "kbd",
+    "samp",
+    "var",
+    "details",
+    "summary",
+];
+/// Attributes of single tags; every tag has `class` and `id`.
+const ATTRIBUTES: &[(&str, &[&str])] = &[
+    ("a", &["href", "title", "target"]), // and `rel`, which the sanitiser sets
+    ("abbr", &["title"]),
+    ("th", &["scope", "colspan", "rowspan"]),
+    ("td", &["colspan", "rowspan"]),
+    ("col", &["span"]),
+    ("colgroup", &["span"]),
+];
+const SCHEMES: &[&str] = &["http", "https", "mailto", "ftp"];
+/// Tags that end by themselves.
+const VOID: &[&str] = &["br", "hr", "col"];
+/// Tags that a browser opens again in every later paragraph when they are left open, which multiplies them.
+const REOPENED: &[&str] = &["a", "b", "code", "em", "i", "s", "small", "strong", "u"];
+
+/// Deepest nesting that is shown; what is deeper is shown flat. Parsers of HTML get slow on deep trees.
+const MAX_DEPTH: usize = 32;
+/// Most HTML tags in one text; the rest is shown as text.
+const MAX_TAGS: usize = 1_000;
+/// Longest HTML tag.
+const MAX_TAG_LENGTH: usize = 2_000;
+
+static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut builder = Builder::empty();
+    let attributes: HashMap<_, HashSet<_>> =
+        ATTRIBUTES.iter().map(|(tag, names)| (*tag, names.iter().copied().collect())).collect();
+    builder
+        .tags(TAGS.iter().copied().collect())
+        .clean_content_tags(["script", "style"].into())
+        .tag_attributes(attributes)
+        .generic_attributes(["class", "id"].into())
+        .url_schemes(SCHEMES.iter().copied().collect())
+        .url_relative(UrlRelative::PassThrough)
+        .link_rel(Some("noopener noreferrer nofollow"));
+    builder
+});
+
+/// Renders a long text.
+pub(super) fn render(markdown: &str) -> String {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES;
+    let mut filter = Filter::default();
+    for event in Parser::new_ext(markdown, options) {
+        filter.take(event);
+    }
+    filter.end_html_block();
+    filter.close_all();
+    let mut out = String::with_capacity(markdown.len() * 2);
+    html::push_html(&mut out, filter.events.into_iter());
+    SANITIZER.clean(&out).to_string()
+}
+
+/// Passes on what may be shown and turns the rest into text.
+#[derive(Debug, Default)]
+struct Filter<'a> {
+    events: Vec<Event<'a>>,
+    depth: usize,
+    /// An HTML block comes line by line, and a tag may span lines.
+    html_block: String,
+    /// Tags that were written as HTML and are open.
+    open: Vec<&'static str>,
+    tags: usize,
+}
+
+impl<'a> Filter<'a> {
+    fn take(&mut self, event: Event<'a>) {
+        if let Event::Html(line) = &event {
+            self.html_block.push_str(line);
+            return;
+        }
+        self.end_html_block();
+        match event {
+            Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => {} // its text stays
+            Event::Start(tag) => {
+                self.depth += 1;
+                if self.depth <= MAX_DEPTH {
+                    self.events.push(Event::Start(tag));
+                }
+            }
+            Event::End(tag) => {
+                self.close_formatting();
+                if self.depth <= MAX_DEPTH {
+                    self.events.push(Event::End(tag));
+                }
+                self.depth = self.depth.saturating_sub(1);
+            }
+            Event::InlineHtml(tag) => self.push_html(&tag),
+            other => self.events.push(other),
+        }
+    }
+
+    fn end_html_block(&mut self) {
+        if !self.html_block.is_empty() {
+            let block = std::mem::take(&mut self.html_block);
+            self.push_html(&block);
+            self.close_formatting();
+        }
+    }
+
+    /// Closes what a browser would carry on into the next paragraph.
+    fn close_formatting(&mut self) {
+        while let Some(name) = self.open.pop_if(|name| REOPENED.contains(name)) {
+            self.events.push(Event::Html(format!("</{name}>").into()));
+        }
+    }
+
+    fn close_all(&mut self) {
+        while let Some(name) = self.open.pop() {
+            self.events.push(Event::Html(format!("</{name}>").into()));
+        }
+    }
+
+    fn push_html(&mut self, html: &str) {
+        let mut out = String::with_capacity(html.len() + 16);
+        let mut rest = html;
+        while let Some((before, after)) = rest.split_once('<') {
+            out.push_str(before);
+            if let Some(comment) = after.strip_prefix("!--") {
+                rest = comment.split_once("-->").map_or("", |(_, rest)| rest);
+                continue;
+            }
+            if let Some(tag) = RawTag::read(after).filter(|tag| self.admits(tag)) {
+                out.push('<');
+                out.push_str(tag.text);
+                rest = after.strip_prefix(tag.text).unwrap_or_default();
+            } else {
+                out.push_str("&lt;");
+                rest = after;
+            }
+        }
+        out.push_str(rest);
+        self.events.push(Event::Html(CowStr::from(out)));
+    }
+
+    /// Whether the tag is shown as a tag; notes that it is open or closed.
+    fn admits(&mut self, tag: &RawTag<'_>) -> bool {
+        let Some(name) = TAGS.iter().copied().find(|name| tag.name.eq_ignore_ascii_case(name)) else {
+            return false;
+        };
+        self.tags += 1;
+        if self.tags > MAX_TAGS {
+            return false;
+        }
+        if tag.closes {
+            if let Some(place) = self.open.iter().rposition(|open| *open == name) {
+                self.open.remove(place);
+            }
+        } else if !VOID.contains(&name) {
+            if self.open.len() >= MAX_DEPTH {
+                return false;
+            }
+            self.open.push(name);
+        }
+        true
+    }
+}
+
+/// A tag as it was written, without its first `<`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct RawTag<'a> {
+    text: &'a str,
+    name: &'a str,
+    closes: bool,
+}
+
+impl<'a> RawTag<'a> {
+    fn read(after: &'a str) -> Option<Self> {
+        let (closes, rest) = match after.strip_prefix('/') {
+            Some(rest) => (true, rest),
+            None => (false, after),
+        };
+        let length = rest.find(|c: char| !c.is_ascii_alphanumeric())?;
+        let (name, attributes) = rest.split_at(length);
+        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !starts || !attributes.starts_with([' ', '\t', '\r', '\n', '\u{c}', '/', '>']) {
+            return None;
+        }
+        let mut quote = None;
+        for (at, c) in attributes.char_indices().take(MAX_TAG_LENGTH) {
+            match quote {
+                Some(open) if c == open => quote = None,
+                Some(_) => {}
+                None if c == '"' || c == '\'' => quote = Some(c),
+                None if c == '>' => {
+                    let text = after.get(..after.len() - attributes.len() + at + 1)?;
+                    return Some(Self { text, name, closes });
+                }
+                None => {}
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn tags_that_are_not_on_the_list_become_text() {
+        for (markdown, html) in [
+            ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+            ("a <script src=x> b", "<p>a &lt;script src=x&gt; b</p>\n"),
+            ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)&gt;"),
+            ("<iframe\nsrc=\"x\">", "&lt;iframe\nsrc=\"x\"&gt;"),
+            ("<SVG/onload=x>", "<p>&lt;SVG/onload=x&gt;</p>\n"),
+            ("a <style>b</style>", "<p>a &lt;style&gt;b&lt;/style&gt;</p>\n"),
+            ("1 < 2 <= 3", "<p>1 &lt; 2 &lt;= 3</p>\n"),
+        ] {
+            assert_eq!(render(markdown), html, "{markdown}");
+        }
+    }
+
+    #[test]
+    fn attributes_and_addresses_that_are_not_on_the_list_go() {
+        let rel = "rel=\"noopener noreferrer nofollow\"";
+        for (markdown, html) in [
+            ("[x](javascript:alert(1))", format!("<p><a {rel}>x</a></p>\n")),
+            ("<a href=\"data:text/html,x\" onclick=\"y\">x</a>", format!("<p><a {rel}>x</a></p>\n")),
+            (
+                "[x](https://a.example \"t\")",
+                format!("<p><a href=\"https://a.example\" title=\"t\" {rel}>x</a></p>\n"),
+            ),
+            (
+                "[x](#part) [y](../z)",
+                format!("<p><a href=\"#part\" {rel}>x</a> <a href=\"../z\" {rel}>y</a></p>\n"),
+            ),
+            ("<b class=c id=d style=e>x</b>", "<p><b class=\"c\" id=\"d\">x</b></p>\n".to_owned()),
+            ("![a *picture*](https://spy.example/x.png)", "<p>a <em>picture</em></p>\n".to_owned()),
+            ("a <!-- <script> --> b", "<p>a  b</p>\n".to_owned()),
+        ] {
+            assert_eq!(render(markdown), html, "{markdown}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_shown() {
+        let text = render(
+            "# T\n\n```rust\nlet x = \"<b>\";\n```\n\n| a | b |\n|---|---|\n| 1 | ~~2~~ |\n\n<details>\n<summary>More</summary>\n\n* one\n\n</details>\n\nH<sub>2</sub>O",
+        );
+        for part in [
+            "<h1>T</h1>",
+            "<pre><code class=\"language-rust\">let x = \"&lt;b&gt;\";",
+            "<th>a</th>",
+            "<td><del>2</del></td>",
+            "<details>\n<summary>More</summary>\n<ul>\n<li>one</li>\n</ul>\n</details>",
+            "H<sub>2</sub>O",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn nothing_makes_it_slow_or_large() {
+        let most = 50_000;
+        let open = (0..2_000).map(|n| format!("<b class=c{n}>")).collect::<Vec<_>>().concat();
+        for text in [
+            "> ".repeat(most / 2),
+            "<div>".repeat(most / 5),
+            "<a ".repeat(most / 3),
+            "[".repeat(most),
+            "*a_".repeat(most / 3),
+            format!("{open}{}", "x\n\n".repeat(7_000)),
+            format!("<div>{open}{}", "<p>".repeat(7_000)),
+            "- ".repeat(most / 2),
+            "<b><p></b>".repeat(most / 10),
+            "[^1]".repeat(most / 4) + "\n\n[^1]: x",
+            "<table>".repeat(most / 7),
+        ] {
+            let begun = std::time::Instant::now();
+            let html = render(&text);
+            let head: String = text.chars().take(20).collect();
+            assert!(html.len() < 40 * most, "{head}: {} bytes", html.len());
+            assert!(begun.elapsed().as_secs() < 10, "{head}: {:?}", begun.elapsed());
+        }
+    }
+
+    /// Reads what [`render`] gives as a browser does, and says what is wrong with it.
+    fn fault(html: &str) -> Option<String> {
+        let mut rest = html;
+        while let Some((_, after)) = rest.split_once('<') {
+            let Some(tag) = RawTag::read(after) else { return Some(format!("no tag: {after}")) };
+            if !TAGS.contains(&tag.name) {
+                return Some(format!("tag {}", tag.name));
+            }
+            let own = ATTRIBUTES.iter().find(|(name, _)| *name == tag.name).map_or(&[][..], |(_, own)| *own);
+            let mut attributes = tag.text.trim_end_matches('>').split_once(' ').map_or("", |(_, rest)| rest);
+            while let Some((name, value)) = attributes.split_once("=\"") {
+                let name = name.trim();
+                if !own.contains(&name) && !["class", "id", "rel"].contains(&name) {
+                    return Some(format!("attribute {name} of {}", tag.name));
+                }
+                let Some((value, more)) = value.split_once('"') else {
+                    return Some(format!("open: {value}"));
+                };
+                if name == "href"
+                    && let Ok(url) = url::Url::parse(value)
+                    && !SCHEMES.contains(&url.scheme())
+                {
+                    return Some(format!("scheme {}", url.scheme()));
+                }
+                attributes = more;
+            }
+            rest = after.strip_prefix(tag.text).unwrap_or_default();
+        }
+        None
+    }
+
+    #[test]
+    fn the_judge_sees_faults() {
+        for bad in
+            ["<script>", "<b onclick=\"x\">", "<a href=\"javascript:x\">", "<a class=\"a\" href=\"data:x\">"]
+        {
+            assert!(fault(bad).is_some(), "{bad}");
+        }
+        assert_eq!(fault("<a href=\"https://x\" rel=\"nofollow\">x</a> &lt;script&gt;"), None);
+    }
+
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("<script>"),
+            Just("</script>"),
+            Just("<a href=\""),
+            Just("javascript:alert(1)"),
+            Just("\">"),
+            Just("'"),
+            Just("<img src=x onerror=y>"),
+            Just("<svg>"),
+            Just("<math>"),
+            Just("<table>"),
+            Just("<td>"),
+            Just("</"),
+            Just("<b class='"),
+            Just("<!--"),
+            Just("-->"),
+            Just("<![CDATA["),
+            Just("]]>"),
+            Just("<p style=x>"),
+            Just("\n\n"),
+            Just("\n"),
+            Just(" "),
+            Just("> "),
+            Just("- "),
+            Just("```"),
+            Just("`"),
+            Just("[x]("),
+            Just(")"),
+            Just("![y]("),
+            Just("&#106;avascript:"),
+            Just("data:text/html,"),
+            Just("<"),
+            Just(">"),
+            Just("&lt;"),
+            Just("\u{0}"),
+            Just("<style>"),
+            Just("<noscript>"),
+            Just("<textarea>"),
+            Just("<title>"),
+            Just("<details open ontoggle=x>"),
+            Just("<a\thref\n=\n"),
+            Just("|a|b|\n|-|-|\n"),
+            Just("[x]: javascript:y\n"),
+            Just("<javascript:x>"),
+            Just("<http://x>"),
+            Just("java\nscript:"),
+        ];
+        prop::collection::vec(prop_oneof![4 => piece.prop_map(str::to_owned), 1 => "\\PC{0,6}"], 0..24)
+            .prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn no_text_gives_a_tag_or_an_address_that_is_not_on_the_list(text in hostile()) {
+            let html = render(&text);
+            prop_assert_eq!(fault(&html), None, "{}", html);
+            prop_assert!(!html.to_ascii_lowercase().contains("<script"));
+        }
+    }
+}
