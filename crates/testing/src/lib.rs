@@ -1,4 +1,4 @@
-//! Dev-only: private PostgreSQL and Redis servers, fake upstream endpoints, waiting without sleeping.
+//! Dev-only: private PostgreSQL and Redis servers, a mail server, fake upstream endpoints, waiting without sleeping.
 //!
 //! Nothing here is skipped silently: what is missing on the machine is a panic that names the package.
 #![expect(
@@ -9,6 +9,7 @@
 pub mod log;
 pub mod postgres;
 pub mod redis;
+pub mod smtp;
 pub mod upstream;
 pub mod wait;
 
