@@ -81,9 +81,10 @@ impl Action {
             ["auth", "tokens", ..] | ["auth" | "users", "me", "password"] | ["wallet", ..] => {
                 Self::Credential
             }
-            ["nats", "encryption-key"] => Self::Credential,
             ["users", _] if method == "DELETE" => Self::Credential,
-            ["users", _, "activate" | "deactivate"] | ["endpoints", _, "admin"] => Self::Credential,
+            ["users", _, "activate" | "deactivate"]
+            | ["endpoints", _, "admin"]
+            | ["nats", "encryption-key"] => Self::Credential,
             _ => Self::Write,
         }
     }

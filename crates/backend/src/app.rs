@@ -191,6 +191,7 @@ impl App {
     pub async fn close(&self) {
         let tasks = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
         drop(tasks);
+        self.state.error_reports.flush().await;
         self.db.close().await;
     }
 }
@@ -226,7 +227,7 @@ fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: M
         endpoints: Arc::clone(&endpoints),
         identity_provider: Arc::new(IdentityProvider::new(db.clone(), clock.clone(), minter)),
         setup: Arc::new(setup),
-        limits: Arc::new(Limits::new(limiter, settings.rate_limits.clone())),
+        limits: Arc::new(Limits::new(limiter, settings.rate_limits.clone(), settings.optional.nats.guest_limit)),
         access: Arc::clone(access),
         users,
         mail: Arc::clone(&parts.mail),
@@ -277,12 +278,15 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock) -> Vec<LinkedTask<
     let access = Arc::clone(&state.access);
     let endpoints = Arc::clone(&state.endpoints);
     let mail = Arc::clone(&state.mail);
+    let (reports, purge) = (Arc::clone(&state.error_reports), Arc::clone(&state.error_reports));
     let monitor = Arc::clone(&state.monitor);
     let (db, clock) = (db.clone(), clock.clone());
     let verification = Arc::clone(&state.verification);
     vec![
         spawn_linked(async move { verification.clean_up_forever().await }),
         spawn_linked(async move { mail.deliver_forever().await }),
+        spawn_linked(async move { reports.write_forever().await }),
+        spawn_linked(async move { purge.purge_forever().await }),
         spawn_linked(async move { access.follow_changes().await }),
         spawn_linked(async move { endpoints.follow_changes().await }),
         spawn_linked(async move { monitor.run().await }),

@@ -31,6 +31,16 @@ pub(crate) enum Scope {
     Search,
     /// Calling endpoints through the hub.
     Invoke,
+    /// Error reports of the web app.
+    ErrorReport,
+    /// Error reports of our own services.
+    ServiceReport,
+    /// Feedback, which may have a picture.
+    Feedback,
+    /// Peer tokens for guests.
+    GuestPeerToken,
+    /// Credentials of a tunnel, which are made at a provider.
+    Tunnel,
 }
 
 impl Scope {
@@ -45,6 +55,11 @@ impl Scope {
             Self::GuestToken => "guest-token",
             Self::Search => "search",
             Self::Invoke => "invoke",
+            Self::ErrorReport => "error-report",
+            Self::ServiceReport => "service-report",
+            Self::Feedback => "feedback",
+            Self::GuestPeerToken => "guest-peer-token",
+            Self::Tunnel => "tunnel",
         }
     }
 }
@@ -54,16 +69,23 @@ impl Scope {
 pub(crate) struct Limits {
     limiter: RateLimiter,
     rules: RateLimits,
+    guest_peer_token: Rule,
 }
 
 impl Limits {
-    pub(crate) fn new(limiter: RateLimiter, rules: RateLimits) -> Self {
-        Self { limiter, rules }
+    pub(crate) fn new(limiter: RateLimiter, rules: RateLimits, guest_peer_token: Rule) -> Self {
+        Self { limiter, rules, guest_peer_token }
     }
 
     /// Counts one request of an address; 429 when there were too many.
     pub(crate) async fn check(&self, scope: Scope, from: IpAddr) -> ApiResult<()> {
         self.limiter.check(scope.name(), &limit_bucket(from), self.rule(scope)).await
+    }
+
+    /// The same for what must never be open: without counters, and with limits switched off, it is counted or
+    /// refused.
+    pub(crate) async fn check_always(&self, scope: Scope, from: IpAddr) -> ApiResult<()> {
+        self.limiter.check_always(scope.name(), &limit_bucket(from), self.rule(scope)).await
     }
 
     /// Counts one request of a user from an address. By the address alone, colleagues would use up each
@@ -79,6 +101,11 @@ impl Limits {
             Scope::Refresh | Scope::CheckUsername => self.rules.refresh,
             Scope::GuestToken => self.rules.guest_token,
             Scope::Invoke => self.rules.chat,
+            Scope::GuestPeerToken => self.guest_peer_token,
+            Scope::ErrorReport => Rule::per_seconds(30, 60),
+            Scope::ServiceReport => Rule::per_seconds(600, 60),
+            Scope::Feedback => Rule::per_seconds(10, 3600),
+            Scope::Tunnel => Rule::per_seconds(10, 60),
             // A chat begins with a search and costs far more than that.
             Scope::Search => {
                 let Rule { max, window } = self.rules.chat;

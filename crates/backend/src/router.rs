@@ -168,6 +168,7 @@ pub fn openapi() -> serde_json::Value {
 
 /// The routes behind the layers that every service has. A trailing slash makes no difference.
 pub(crate) fn build(state: AppState, health: health::Health, stack: &Stack) -> Result<Router> {
+    let reports = Arc::clone(&state.error_reports);
     let (routes, document) = documented().split_for_parts();
     let routes = routes
         .with_state(state)
@@ -175,7 +176,10 @@ pub(crate) fn build(state: AppState, health: health::Health, stack: &Stack) -> R
         .merge(health::routes(health))
         .merge(docs::router_of_json(&api_document::complete(&document))?);
     let wrapped = stack.wrap(routes);
-    Ok(Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(wrapped)))
+    let observed = axum::middleware::from_fn_with_state(reports, error_reports::observe::layer);
+    Ok(Router::new()
+        .fallback_service(NormalizePathLayer::trim_trailing_slash().layer(wrapped))
+        .layer(observed))
 }
 
 async fn root() -> Json<serde_json::Value> {

@@ -290,6 +290,12 @@ pub async fn set_domain(tx: &mut Tx, id: UserId, domain: Option<&str>, now: Time
     affected!(tx.held(), sqlx::query(SQL).bind(id.0).bind(domain).bind(SqlTime(now))).map(|rows| rows > 0)
 }
 
+/// Sets the public key under which others write to an account. Gives whether there is such an account.
+pub async fn set_encryption_key(tx: &mut Tx, id: UserId, key: &str, now: Timestamp) -> Result<bool> {
+    const SQL: &str = "UPDATE users SET encryption_public_key = $2, updated_at = $3 WHERE id = $1";
+    affected!(tx.held(), sqlx::query(SQL).bind(id.0).bind(key).bind(SqlTime(now))).map(|rows| rows > 0)
+}
+
 /// Replaces the password.
 pub async fn set_password(tx: &mut Tx, id: UserId, hash: &Secret, now: Timestamp) -> Result<bool> {
     const SQL: &str = "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1";

@@ -7,6 +7,21 @@ use serde_json::{Map, Value, json};
 use syfthub_domain::{Clock, Detail, Error, ErrorCode, SystemClock, Timestamp};
 use syfthub_logging::correlation;
 
+/// What went wrong, on an answer with a status of 500 and more, for a layer that keeps account of faults.
+#[derive(Debug, Clone)]
+pub struct Fault(pub std::sync::Arc<FaultFacts>);
+
+/// See [`Fault`]. Nothing of it but the message was told to the client.
+#[derive(Debug, Clone)]
+pub struct FaultFacts {
+    /// Row of the table of errors.
+    pub code: ErrorCode,
+    /// What the client was told.
+    pub message: String,
+    /// The causes, from the outermost to the root.
+    pub chain: String,
+}
+
 /// What a handler returns.
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -85,6 +100,11 @@ impl IntoResponse for ApiError {
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         answer.headers_mut().extend(headers);
+        if status.is_server_error() {
+            let chain = error.chain();
+            let facts = FaultFacts { code: error.code, message: error.message, chain };
+            answer.extensions_mut().insert(Fault(std::sync::Arc::new(facts)));
+        }
         answer
     }
 }

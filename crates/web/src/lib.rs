@@ -31,7 +31,7 @@ pub use access_log::AccessLog;
 pub use bearer::Bearer;
 pub use body::{FormBody, JsonBody, MaybeJson, RawJson};
 pub use client_ip::{ClientIp, PeerAddress, TrustedProxies, limit_bucket};
-pub use error::{ApiError, ApiResult, envelope};
+pub use error::{ApiError, ApiResult, Fault, FaultFacts, envelope};
 pub use fields::Fields;
 pub use metrics_page::metrics_router;
 pub use params::{PathId, QueryFields, path_id};

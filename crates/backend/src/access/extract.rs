@@ -7,6 +7,7 @@ use syfthub_config::Secret;
 use syfthub_domain::Error;
 use syfthub_web::{ApiError, Bearer, ClientIp};
 
+use crate::error_reports::observe::CallerSlot;
 use crate::router::AppState;
 
 /// Somebody who is signed in, with a credential that covers this request. 401 and 403 otherwise.
@@ -28,6 +29,9 @@ pub(crate) struct Credential(pub(crate) Secret);
 async fn principal(parts: &Parts, state: &AppState, credential: &Secret) -> Result<Principal, ApiError> {
     let from = parts.extensions.get::<ClientIp>().map(|ip| ip.0);
     let principal = state.access.authenticate(credential.expose(), from).await?;
+    if let Some(slot) = parts.extensions.get::<CallerSlot>() {
+        slot.fill(principal.user_id);
+    }
     principal.require(Action::classify(parts.method.as_str(), parts.uri.path()))?;
     Ok(principal)
 }

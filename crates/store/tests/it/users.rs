@@ -7,6 +7,16 @@ use crate::contract;
 use crate::fixture::{add_user, at, new_endpoint, new_user, publish, somebody_waits};
 
 contract! {
+    async fn a_public_key_is_kept_as_it_was_set(db: Db) {
+        let id = add_user(&db, "keyed").await.id;
+        let mut tx = db.begin().await.unwrap();
+        assert!(users::set_encryption_key(&mut tx, id, "AAAA=", at(3)).await.unwrap());
+        assert!(!users::set_encryption_key(&mut tx, UserId(999), "AAAA=", at(3)).await.unwrap());
+        tx.commit().await.unwrap();
+        let row = users::find_by_id(&db, id).await.unwrap().unwrap();
+        assert_eq!((row.encryption_public_key.as_deref(), row.updated_at), (Some("AAAA="), at(3)));
+    }
+
     async fn a_new_user_is_found_by_id_name_and_address(db: Db) {
         let user = add_user(&db, "alice").await;
         assert_eq!(user.created_at, at(0));
