@@ -124,6 +124,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         grpc: &grpc,
     };
     let egress = addresses::egress(reader, environment, &internals);
+    let hub = hub::hub(reader);
     Settings {
         environment,
         secrets: secrets::master(reader, &data_dir, dry_run, generated),
@@ -133,12 +134,12 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         otlp,
         rate_limits: features::rate_limits(reader),
         passwords: features::passwords(reader),
-        mail: mail::mail(reader, environment, &public),
+        mail: mail::mail(reader, environment, &public, &hub.instance_name),
         optional: optional::optional(reader, &public),
         one_time_codes: mail::one_time_codes(reader),
         audit: audit::audit(reader),
         health_check: health::health_check(reader),
-        hub: hub::hub(reader),
+        hub,
         grpc,
         demo: reader.flag("SYFTHUB_DEMO", true)
             && reader.role == Role::AllInOne

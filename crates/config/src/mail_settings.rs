@@ -15,7 +15,7 @@ pub struct Mail {
     pub provider: MailProvider,
     /// Address of the sender.
     pub from_email: String,
-    /// Name of the sender; mails also call the hub by it.
+    /// Name of the sender.
     pub from_name: String,
     /// How often a mail is tried before it is given up.
     pub max_tries: u32,

@@ -69,7 +69,10 @@ impl Mail {
             clock: clock.clone(),
             sealer: Arc::clone(sealer),
             mailer,
-            sender: Sender { instance: mail.from_name.clone(), url: settings.public.frontend.clone() },
+            sender: Sender {
+                instance: settings.hub.instance_name.clone(),
+                url: settings.public.frontend.clone(),
+            },
             max_tries: mail.max_tries,
             retry_delay: mail.retry_delay,
             called: Notify::new(),

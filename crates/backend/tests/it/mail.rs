@@ -1,5 +1,6 @@
 //! Mail on its way: a real mail server, a provider's HTTP interface, and what happens when they fail.
 
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -285,4 +286,49 @@ async fn mail_goes_out_through_resend_with_one_key_for_all_tries() {
     );
     assert!(body["html"].as_str().unwrap().contains("Bob &lt;b&gt;B"), "{body}");
     assert!(body["text"].as_str().unwrap().contains("Bob <b>B"), "{body}");
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_tells_neither_who_was_written_to_nor_the_code() {
+    syfthub_testing::log::listen_on_every_thread();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _log = tracing::subscriber::set_default(subscriber);
+    let server = SmtpServer::start(Behaviour { busy: 1, ..Behaviour::default() }).await;
+    let app = hub(way_to(&server, SmtpTls::StartTls)).await;
+    register(&app, "bob").await;
+    delivered(&app).await;
+    let refusing = SmtpServer::start(Behaviour { refuses: true, ..Behaviour::default() }).await;
+    let app = hub(way_to(&refusing, SmtpTls::StartTls)).await;
+    register(&app, "bob").await;
+    delivered(&app).await;
+    let sent = &server.mails()[0].data;
+    let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
+    let code = sent.lines().map(str::trim).find(is_code).unwrap();
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for event in ["mail.queued", "mail.delayed", "mail.sent", "mail.failed"] {
+        assert!(text.contains(event), "{event} is missing in\n{text}");
+    }
+    for secret in ["bob@", code] {
+        assert!(!text.contains(secret), "{secret} is in\n{text}");
+    }
 }

@@ -18,10 +18,14 @@ pub(super) fn hub(reader: &mut Reader) -> Hub {
     let allowed_domains: Vec<String> =
         allowed.iter().map(|domain| domain.trim().trim_start_matches('@').to_lowercase()).collect();
     if let Some(bad) = allowed_domains.iter().find(|domain| !is_mail_domain(domain)) {
-        reader.problem("REGISTRATION_ALLOWED_DOMAINS", format!("{bad} is not a mail domain such as example.com"));
+        reader.problem(
+            "REGISTRATION_ALLOWED_DOMAINS",
+            format!("{bad} is not a mail domain such as example.com"),
+        );
     }
     if registration == RegistrationMode::Domains && allowed_domains.is_empty() {
-        reader.problem("REGISTRATION_ALLOWED_DOMAINS", "must name a domain when REGISTRATION_MODE is domains");
+        reader
+            .problem("REGISTRATION_ALLOWED_DOMAINS", "must name a domain when REGISTRATION_MODE is domains");
     }
     let guest_access = reader.flag("GUEST_ACCESS", true);
     let instance_name = reader.text("INSTANCE_NAME", "SyftHub").trim().to_owned();

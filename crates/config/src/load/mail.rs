@@ -27,7 +27,12 @@ struct Given {
 }
 
 /// Reads how mail is sent.
-pub(super) fn mail(reader: &mut Reader, environment: Environment, public: &PublicUrls) -> Mail {
+pub(super) fn mail(
+    reader: &mut Reader,
+    environment: Environment,
+    public: &PublicUrls,
+    instance: &str,
+) -> Mail {
     let given = read(reader);
     let implied = match (&given.host, &given.resend_key) {
         (Some(_), _) => "smtp",
@@ -44,7 +49,7 @@ pub(super) fn mail(reader: &mut Reader, environment: Environment, public: &Publi
     Mail {
         provider,
         from_email: from_email(reader, public),
-        from_name: from_name(reader),
+        from_name: from_name(reader, instance),
         max_tries: reader.integer("OTP_EMAIL_MAX_RETRIES", 3),
         retry_delay: reader.seconds("OTP_EMAIL_RETRY_DELAY_SECONDS", 2),
     }
@@ -147,8 +152,8 @@ fn from_email(reader: &mut Reader, public: &PublicUrls) -> String {
     address
 }
 
-fn from_name(reader: &mut Reader) -> String {
-    let name = reader.text("SMTP_FROM_NAME", "SyftHub");
+fn from_name(reader: &mut Reader, instance: &str) -> String {
+    let name = reader.text("SMTP_FROM_NAME", instance);
     if name.chars().any(char::is_control) || name.chars().count() > 100 {
         reader.problem("SMTP_FROM_NAME", "must be one line of at most 100 characters");
     }

@@ -57,8 +57,8 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
     setting(
         "SMTP_FROM_NAME",
         Kind::Text,
-        "SyftHub",
-        "Name of the sender, with every provider; mails call the hub by it.",
+        "INSTANCE_NAME",
+        "Name of the sender, with every provider.",
     ),
     setting("RESEND_API_KEY", Kind::Text, "", "Key of the Resend account that sends the mail.").secret(),
     setting(
