@@ -15,13 +15,16 @@ use tokio::net::TcpListener;
 /// Setting that carries the port to this process.
 pub(crate) const PORT_ARGUMENT: &str = "BENCH_PORT";
 
-/// Serves `/health` and, given a database, `/listing` on the port named by `BENCH_PORT`.
-pub(crate) async fn serve(database: Option<&Path>) -> anyhow::Result<()> {
+/// Serves `/health` and, given a database, `/listing` or the routes of a registry on the port named by `BENCH_PORT`.
+pub(crate) async fn serve(database: Option<&Path>, registry: Option<&str>) -> anyhow::Result<()> {
     let mut router = Router::new().route("/health", get(health));
     if let Some(path) = database {
         let options = SqliteConnectOptions::new().filename(path).read_only(true);
         let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
         router = router.merge(Router::new().route("/listing", get(listing)).with_state(pool));
+    }
+    if let Some(url) = registry {
+        router = router.merge(crate::registry::bare::routes(url).await?);
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port()?)).await?;
     axum::serve(listener, router).await?;

@@ -21,17 +21,42 @@ pub(crate) struct Shot {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) body: Bytes,
+    pub(crate) content_type: &'static str,
+    pub(crate) bearer: Option<String>,
 }
 
 impl Shot {
     pub(crate) fn get(path: &str) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), body: Bytes::new() }
+        Self {
+            method: Method::GET,
+            path: path.to_owned(),
+            body: Bytes::new(),
+            content_type: JSON,
+            bearer: None,
+        }
     }
 
     pub(crate) fn post_json(path: &str, body: &serde_json::Value) -> Self {
-        Self { method: Method::POST, path: path.to_owned(), body: Bytes::from(body.to_string()) }
+        Self { method: Method::POST, body: Bytes::from(body.to_string()), ..Self::get(path) }
+    }
+
+    pub(crate) fn post_form(path: &str, body: &str) -> Self {
+        Self {
+            method: Method::POST,
+            body: Bytes::from(body.to_owned()),
+            content_type: FORM,
+            ..Self::get(path)
+        }
+    }
+
+    /// The same with a credential.
+    pub(crate) fn with_bearer(self, token: &str) -> Self {
+        Self { bearer: Some(token.to_owned()), ..self }
     }
 }
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What came of it.
 #[derive(Debug)]
@@ -43,6 +68,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    pub(crate) fn new(mut latencies: Vec<u64>, lasted: Duration) -> Self {
+        latencies.sort_unstable();
+        Self { latencies, seconds: lasted.as_secs_f64() }
+    }
+
     /// Completed requests per second.
     pub(crate) fn rate(&self) -> f64 {
         self.latencies.len() as f64 / self.seconds
@@ -75,31 +105,66 @@ pub(crate) async fn run(
     connections: usize,
     length: Duration,
 ) -> anyhow::Result<Outcome> {
-    drive(addr, shot, connections, length / 4).await?;
+    run_all(addr, std::slice::from_ref(shot), connections, length).await
+}
+
+/// The same with several requests in turn; each connection begins with another one.
+pub(crate) async fn run_all(
+    addr: SocketAddr,
+    shots: &[Shot],
+    connections: usize,
+    length: Duration,
+) -> anyhow::Result<Outcome> {
+    drive(addr, shots, connections, length / 4, None).await?;
     let started = Instant::now();
-    let mut latencies = drive(addr, shot, connections, length).await?;
-    let seconds = started.elapsed().as_secs_f64();
-    latencies.sort_unstable();
-    Ok(Outcome { latencies, seconds })
+    let latencies = drive(addr, shots, connections, length, None).await?;
+    Ok(Outcome::new(latencies, started.elapsed()))
+}
+
+/// Sends `rate` requests a second, each at its time whether or not the ones before it were answered in time: the
+/// latency counts from that time on.
+pub(crate) async fn paced(
+    addr: SocketAddr,
+    shots: &[Shot],
+    rate: f64,
+    connections: usize,
+    length: Duration,
+) -> anyhow::Result<Outcome> {
+    let every = Duration::from_secs_f64(connections as f64 / rate.max(1.0));
+    let started = Instant::now();
+    let latencies = drive(addr, shots, connections, length, Some(every)).await?;
+    Ok(Outcome::new(latencies, started.elapsed()))
 }
 
 async fn drive(
     addr: SocketAddr,
-    shot: &Shot,
+    shots: &[Shot],
     connections: usize,
     length: Duration,
+    every: Option<Duration>,
 ) -> anyhow::Result<Vec<u64>> {
     let mut tasks = JoinSet::new();
-    let until = Instant::now() + length;
-    for _ in 0..connections {
-        let shot = shot.clone();
+    let begin = Instant::now();
+    let until = begin + length;
+    for number in 0..connections {
+        let mut shots: Vec<Shot> = shots.to_vec();
+        let turn = number * 7 % shots.len();
+        shots.rotate_left(turn);
         tasks.spawn(async move {
             let mut sender = connect(addr).await?;
             let mut latencies = Vec::with_capacity(4096);
-            while Instant::now() < until {
-                let started = Instant::now();
-                send(&mut sender, &shot).await?;
+            let mut due = begin + every.unwrap_or_default().mul_f64(number as f64 / connections as f64);
+            for shot in shots.iter().cycle() {
+                if every.is_some() {
+                    tokio::time::sleep_until(due.into()).await;
+                }
+                let started = if every.is_some() { due } else { Instant::now() };
+                if started >= until {
+                    break;
+                }
+                send(&mut sender, shot).await?;
                 latencies.push(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
+                due += every.unwrap_or_default();
             }
             Ok::<_, anyhow::Error>(latencies)
         });
@@ -143,9 +208,9 @@ pub(crate) async fn exchange(
     let mut request =
         Request::builder().method(shot.method.clone()).uri(&shot.path).header(header::HOST, "localhost");
     if !shot.body.is_empty() {
-        request = request.header(header::CONTENT_TYPE, "application/json");
+        request = request.header(header::CONTENT_TYPE, shot.content_type);
     }
-    if let Some(token) = bearer {
+    if let Some(token) = bearer.or(shot.bearer.as_deref()) {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
     let response = sender.send_request(request.body(Full::new(shot.body.clone()))?).await?;

@@ -7,6 +7,7 @@ mod bare;
 mod cases;
 mod load;
 mod process;
+mod registry;
 mod report;
 mod seed;
 mod soak;
@@ -56,6 +57,9 @@ enum Internal {
         /// SQLite file with the endpoints to list.
         #[arg(long)]
         database: Option<PathBuf>,
+        /// PostgreSQL database of a filled registry.
+        #[arg(long)]
+        registry: Option<String>,
     },
     /// Stub data source and model.
     #[command(hide = true)]
@@ -67,7 +71,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match cli.command {
-            Some(Internal::Bare { ref database }) => bare::serve(database.as_deref()).await,
+            Some(Internal::Bare { ref database, ref registry }) => {
+                bare::serve(database.as_deref(), registry.as_deref()).await
+            }
             Some(Internal::Stubs) => stubs::serve().await,
             Some(Internal::Soak { minutes }) => {
                 soak::run(&plan(&cli)?, Duration::from_secs(60 * minutes)).await

@@ -47,6 +47,16 @@ impl Report {
         });
     }
 
+    /// A rate that should be at least `goal` a second.
+    pub(crate) fn at_least_per_second(&mut self, name: &str, rate: f64, goal: f64) {
+        self.rows.push(Row {
+            name: name.to_owned(),
+            figure: format!("{rate:.0}/s"),
+            goal: format!("≥ {goal}/s"),
+            reached: Some(rate >= goal),
+        });
+    }
+
     /// Prints the table to standard output.
     pub(crate) fn print(&self) -> anyhow::Result<()> {
         let width = self.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);

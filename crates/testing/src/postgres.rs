@@ -26,6 +26,7 @@ pub struct PostgresServer {
 #[derive(Debug)]
 struct Cluster {
     folder: PathBuf,
+    settings: &'static [&'static str],
     server: Mutex<Option<Server>>,
 }
 
@@ -62,10 +63,19 @@ pub async fn somebody_waits(url: &str) {
 
 /// A server of one's own, for tests that stop it or look at all its connections.
 pub async fn private() -> PostgresServer {
+    start_cluster(FORGETFUL).await
+}
+
+/// The same, but what it confirms is on the disk, with the memory of a small production server: for measuring.
+pub async fn durable() -> PostgresServer {
+    start_cluster(DURABLE).await
+}
+
+async fn start_cluster(settings: &'static [&'static str]) -> PostgresServer {
     let folder = tokio::task::spawn_blocking(new_cluster).await.expect("creating a cluster panicked");
     let server = PostgresServer {
         admin_url: format!("postgres://postgres@localhost/postgres?host={}", folder.display()),
-        private: Some(Arc::new(Cluster { folder, server: Mutex::new(None) })),
+        private: Some(Arc::new(Cluster { folder, settings, server: Mutex::new(None) })),
     };
     server.start().await;
     server
@@ -103,7 +113,8 @@ impl PostgresServer {
     /// Starts a private server that was stopped, and waits until it answers.
     pub async fn start(&self) {
         let cluster = self.private.as_ref().expect("only a private server can be started");
-        *cluster.server.lock().await = Some(Server::start(&cluster.folder, &server_command(&cluster.folder)));
+        *cluster.server.lock().await =
+            Some(Server::start(&cluster.folder, &server_command(&cluster.folder, cluster.settings)));
         wait::until(async || self.options().connect().await.is_ok(), "PostgreSQL to start").await;
     }
 
@@ -116,22 +127,23 @@ impl PostgresServer {
     }
 }
 
-fn server_command(folder: &Path) -> Vec<String> {
+/// A crash of the machine may lose everything, which tests do not mind.
+const FORGETFUL: &[&str] = &[
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "shared_buffers=32MB",
+    "max_wal_size=256MB",
+];
+const DURABLE: &[&str] = &["shared_buffers=512MB", "max_wal_size=2GB"];
+
+fn server_command(folder: &Path, settings: &[&str]) -> Vec<String> {
     let mut command = as_user();
     command.push(programs().join("postgres").display().to_string());
     command.extend(["-D".to_owned(), folder.join("data").display().to_string()]);
     let socket = format!("unix_socket_directories={}", folder.display());
-    for setting in [
-        "listen_addresses=",
-        &socket,
-        "fsync=off",
-        "synchronous_commit=off",
-        "full_page_writes=off",
-        "max_connections=200",
-        "shared_buffers=32MB",
-        "max_wal_size=256MB",
-    ] {
-        command.extend(["-c".to_owned(), setting.to_owned()]);
+    for setting in ["listen_addresses=", &socket, "max_connections=200"].iter().chain(settings) {
+        command.extend(["-c".to_owned(), (*setting).to_owned()]);
     }
     command
 }

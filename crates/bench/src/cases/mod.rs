@@ -3,7 +3,7 @@
 mod chat;
 mod footprint;
 mod reads;
-mod tokens;
+pub(crate) mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::bare;
 use crate::process::{Server, free_port};
+use crate::registry;
 use crate::report::Report;
 
 /// How to measure.
@@ -25,12 +26,13 @@ type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Case = for<'a> fn(&'a Plan, &'a mut Report) -> Running<'a>;
 
 /// Every case in the order in which it runs.
-pub(crate) fn all() -> [(&'static str, Case); 4] {
+pub(crate) fn all() -> [(&'static str, Case); 5] {
     [
         ("footprint", |plan, report| Box::pin(footprint::run(plan, report))),
         ("reads", |plan, report| Box::pin(reads::run(plan, report))),
         ("chat", |plan, report| Box::pin(chat::run(plan, report))),
         ("tokens", |plan, report| Box::pin(tokens::run(plan, report))),
+        ("registry", |plan, report| Box::pin(registry::run(plan, report))),
     ]
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn raw_rate(length: Duration) -> anyhow::Result<f64> {
+pub(crate) fn raw_rate(length: Duration) -> anyhow::Result<f64> {
     let key = KeyPair::generate(KeySize::Rsa2048)?;
     let started = Instant::now();
     let counts: Vec<u64> = thread::scope(|scope| {
