@@ -19,12 +19,12 @@ use crate::html::{self, escape};
 const STYLE: &str = "<style>\
 header .badge{display:inline-block;margin:0 .3rem .3rem 0}header .healthy{border-color:#1a7f37;color:#1a7f37}\
 header .unhealthy,header .inactive{border-color:#b54708;color:#b54708}\
-header h1{margin:.2rem 0 .4rem;overflow-wrap:anywhere}.facts{color:GrayText}\
+header h1{margin:.2rem 0 .4rem;overflow-wrap:anywhere}.facts{color:#5c5d6e}\
 main>article{border-top:1px solid #8886;margin-top:1.5rem;padding-top:.5rem;overflow-wrap:anywhere}\
 article pre{overflow-x:auto;white-space:pre}article table{border-collapse:collapse;display:block;overflow-x:auto}\
 article th,article td{border:1px solid #8888;padding:.3rem .6rem}article blockquote{margin-left:0;padding-left:1rem;border-left:3px solid #8888}\
 main>ul.list{list-style:none;padding:0}main>ul.list>li{padding:.7rem 0;border-top:1px solid #8886}\
-@media(prefers-color-scheme:dark){header .healthy{border-color:#3fb950;color:#3fb950}header .unhealthy,header .inactive{border-color:#f0883e;color:#f0883e}}\
+@media(prefers-color-scheme:dark){.facts{color:#a6a7b8}header .healthy{border-color:#3fb950;color:#3fb950}header .unhealthy,header .inactive{border-color:#f0883e;color:#f0883e}}\
 </style>";
 
 fn badge(out: &mut String, class: &str, text: &str) {
