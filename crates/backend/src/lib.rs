@@ -39,6 +39,7 @@ mod tunnels;
 pub mod users;
 mod verification;
 mod wallet;
+mod web_address;
 
 pub use app::{App, Deps};
 pub use health::liveness;

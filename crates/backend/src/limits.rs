@@ -41,6 +41,8 @@ pub(crate) enum Scope {
     GuestPeerToken,
     /// Credentials of a tunnel, which are made at a provider.
     Tunnel,
+    /// Inviting an endpoint to a collective, which may send a mail.
+    Invitation,
 }
 
 impl Scope {
@@ -60,6 +62,7 @@ impl Scope {
             Self::Feedback => "feedback",
             Self::GuestPeerToken => "guest-peer-token",
             Self::Tunnel => "tunnel",
+            Self::Invitation => "collective-invitation",
         }
     }
 }
@@ -98,7 +101,7 @@ impl Limits {
     fn rule(&self, scope: Scope) -> Rule {
         match scope {
             Scope::Login | Scope::Auth | Scope::Password | Scope::CheckEmail => self.rules.auth,
-            Scope::Refresh | Scope::CheckUsername => self.rules.refresh,
+            Scope::Refresh | Scope::CheckUsername | Scope::Invitation => self.rules.refresh,
             Scope::GuestToken => self.rules.guest_token,
             Scope::Invoke => self.rules.chat,
             Scope::GuestPeerToken => self.guest_peer_token,

@@ -164,7 +164,7 @@ fn tags(fields: &mut Fields) -> Option<Vec<String>> {
 }
 
 /// Trims and lower-cases, drops empty and repeated ones, and checks what is left.
-fn clean_tags(raw: &[String]) -> std::result::Result<Vec<String>, String> {
+pub(crate) fn clean_tags(raw: &[String]) -> std::result::Result<Vec<String>, String> {
     let mut tags: Vec<String> = Vec::new();
     for text in raw.iter().filter(|text| !text.trim().is_empty()) {
         let tag = Tag::parse(text).map_err(|why| {

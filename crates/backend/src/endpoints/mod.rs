@@ -5,7 +5,7 @@ pub(crate) mod health;
 pub(crate) mod input;
 mod listings;
 pub(crate) mod mapper;
-mod policies;
+pub(crate) mod policies;
 mod public;
 pub(crate) mod public_routes;
 mod ranking;

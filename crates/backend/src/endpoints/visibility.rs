@@ -1,6 +1,7 @@
 //! Who may see and who may change an endpoint. Every route and every call asks here.
 
 use syfthub_auth::Principal;
+use syfthub_domain::UserId;
 use syfthub_store::endpoints::EndpointWithOwner;
 
 use super::policies::Audience;
@@ -25,8 +26,13 @@ pub(crate) fn may_see_inactive(item: &EndpointWithOwner, viewer: Option<&Princip
 
 /// Which policies the viewer is shown.
 pub(crate) fn audience<'a>(item: &EndpointWithOwner, viewer: Option<&'a Principal>) -> Audience<'a> {
+    audience_of(item.endpoint.user_id, viewer)
+}
+
+/// The same for an endpoint of which only the owner is at hand.
+pub(crate) fn audience_of(owner: UserId, viewer: Option<&Principal>) -> Audience<'_> {
     match viewer {
-        _ if may_edit(item, viewer) => Audience::Everything,
+        Some(viewer) if viewer.user_id == owner || viewer.is_admin() => Audience::Everything,
         Some(viewer) => Audience::Email(&viewer.email),
         None => Audience::Anonymous,
     }

@@ -192,7 +192,7 @@ contract! {
         drop(tx);
         let mut tx = db.begin().await.unwrap();
         let mut row = collectives::find_shared(&mut tx, first.id, "x").await.unwrap().unwrap();
-        row.name = "New".to_owned();
+        row.name = String::from("New");
         collectives::save_shared(&mut tx, &row, at(5)).await.unwrap();
         let row = collectives::find_shared(&mut tx, first.id, "x").await.unwrap().unwrap();
         assert_eq!((row.name.as_str(), row.updated_at), ("New", at(5)));
