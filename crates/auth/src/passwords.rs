@@ -24,7 +24,7 @@ const NICENESS: i32 = 10;
 /// on a machine of any size.
 const MAX_THREADS: usize = 4;
 
-/// Longest password that is looked at, in bytes. Longer ones are refused when they are set.
+/// Longest password that is looked at, in characters. Longer ones are refused when they are set.
 pub const MAX_LENGTH: usize = 1024;
 
 /// Hashes and verifies passwords.
@@ -75,7 +75,7 @@ impl Passwords {
             .run(move || {
                 let stored = PasswordHash::new(&phc)
                     .map_err(|_| Error::internal("a stored password hash is not a PHC string"))?;
-                if password.len() > MAX_LENGTH {
+                if password.chars().count() > MAX_LENGTH {
                     return Ok(false);
                 }
                 Ok(argon2.verify_password(password.as_bytes(), &stored).is_ok())

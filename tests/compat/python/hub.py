@@ -55,7 +55,7 @@ class Hub:
 
     def command(self, *arguments: str, text: str = "") -> str:
         """Runs a command of the binary on this hub's data."""
-        command = [self.binary, *arguments, "--data-dir", str(self.folder / "data")]
+        command = [self.binary, arguments[0], "--data-dir", str(self.folder / "data"), *arguments[1:]]
         done = subprocess.run(command, cwd=self.folder, env=self.environment, input=text, capture_output=True, text=True)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout

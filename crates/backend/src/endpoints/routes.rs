@@ -193,7 +193,7 @@ async fn delete_by_slug(
 
 /// Whether the caller has an active endpoint with this slug
 #[utoipa::path(get, path = "/api/v1/endpoints/{id}/exists", tag = "endpoints", security(("bearer" = [])),
-    params(("id" = String, Path, description = "The slug")), responses((status = 200, body = bool), (status = 401)))]
+    params(("id" = String, Path, description = "The slug")), responses((status = 200, body = bool, content_type = "application/json"), (status = 401)))]
 async fn exists(
     State(endpoints): State<Arc<Endpoints>>,
     User(caller): User,

@@ -36,7 +36,7 @@ fn audience(mut query: Fields) -> ApiResult<String> {
 
 /// A token that proves the caller to the services of one user
 #[utoipa::path(get, path = "/api/v1/token", tag = "identity", security(("bearer" = [])),
-    params(("aud" = String, Query, max_length = 255, description = "Username of the service's owner")),
+    params(("aud" = String, Query, min_length = 1, max_length = 255, pattern = r"\S", description = "Username of the service's owner")),
     responses((status = 200, body = SatelliteToken), (status = 400), (status = 401), (status = 404), (status = 422)))]
 async fn token(
     State(idp): State<Arc<IdentityProvider>>,
@@ -49,7 +49,7 @@ async fn token(
 
 /// A token that lets a guest reach the public endpoints of one user
 #[utoipa::path(get, path = "/api/v1/token/guest", tag = "identity",
-    params(("aud" = String, Query, max_length = 255, description = "Username of the service's owner")),
+    params(("aud" = String, Query, min_length = 1, max_length = 255, pattern = r"\S", description = "Username of the service's owner")),
     responses((status = 200, body = SatelliteToken), (status = 400), (status = 404), (status = 422), (status = 429)))]
 async fn guest_token(
     State(limits): State<Arc<Limits>>,

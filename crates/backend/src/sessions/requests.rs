@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// A new account.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"username": "bob", "email": "bob@example.com", "full_name": "Bob", "password": "correct horse 1"}))]
-pub struct UserRegister {
+pub(super) struct UserRegister {
     /// The name that is wanted: letters a-z, digits, hyphens and underscores; some words are reserved. A taken
     /// one is replaced by one derived from the mail address.
     #[schema(min_length = 3, max_length = 50, pattern = "^[A-Za-z0-9_-]*[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -29,7 +29,7 @@ pub struct UserRegister {
 
 /// Name and password, as an OAuth 2 form.
 #[derive(Serialize, ToSchema)]
-pub struct LoginForm {
+pub(super) struct LoginForm {
     /// Username or mail address.
     #[schema(min_length = 1, max_length = 320, example = "bob")]
     pub username: String,
@@ -37,13 +37,14 @@ pub struct LoginForm {
     #[schema(min_length = 1, max_length = 4096, format = "password", example = "correct horse 1")]
     pub password: String,
     /// Always `password`, if it is sent.
-    #[schema(pattern = "^(password)?$")]
-    pub grant_type: Option<String>,
+    #[schema(pattern = "^(password)?$", example = "password")]
+    #[serde(default)]
+    pub grant_type: String,
 }
 
 /// The second half of a pair.
 #[derive(Serialize, ToSchema)]
-pub struct RefreshRequest {
+pub(super) struct RefreshRequest {
     /// As it came with the last pair.
     #[schema(min_length = 1, max_length = 8192, example = "eyJ…")]
     pub refresh_token: String,
@@ -51,7 +52,7 @@ pub struct RefreshRequest {
 
 /// An old and a new password.
 #[derive(Serialize, ToSchema)]
-pub struct PasswordChange {
+pub(super) struct PasswordChange {
     /// The password of today.
     #[schema(min_length = 1, max_length = 4096, format = "password")]
     pub current_password: String,

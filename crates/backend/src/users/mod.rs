@@ -74,8 +74,8 @@ impl Users {
         if password.chars().count() < min {
             return Err(format!("Password must be at least {min} characters long"));
         }
-        if password.len() > MAX_LENGTH {
-            return Err(format!("Password must be at most {MAX_LENGTH} bytes long"));
+        if password.chars().count() > MAX_LENGTH {
+            return Err(format!("Password must be at most {MAX_LENGTH} characters long"));
         }
         if !password.chars().any(|c| c.is_ascii_digit()) {
             return Err("Password must contain at least one digit".to_owned());

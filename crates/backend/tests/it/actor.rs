@@ -158,6 +158,15 @@ impl TestApp {
         self.actor_of(&signed_in)
     }
 
+    /// A further administrator who has signed in.
+    pub(crate) async fn another_admin(&self, name: &str) -> Actor {
+        let password = Secret::new(PASSWORD);
+        self.app.create_admin(name, &format!("{name}@example.com"), "Root", &password).await.unwrap();
+        let body = format!("username={name}&password={}", PASSWORD.replace(' ', "+"));
+        let signed_in = self.anon().form("/api/v1/auth/login", &body).await.expect(StatusCode::OK);
+        self.actor_of(&signed_in)
+    }
+
     pub(crate) fn actor_of(&self, auth: &Value) -> Actor {
         Actor {
             router: self.router.clone(),

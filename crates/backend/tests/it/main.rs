@@ -37,7 +37,6 @@ mod races;
 mod readme;
 mod replicas;
 mod reports;
-mod scope_table;
 mod scopes;
 mod search_quality;
 mod session_list;

@@ -61,11 +61,6 @@ pub(super) fn boolean(value: &Value) -> Result<bool, Failure> {
     let parsing = || failure("bool_parsing", "Input should be a valid boolean, unable to interpret input");
     match value {
         Value::Bool(flag) => Ok(*flag),
-        Value::Number(number) => match number.as_i64() {
-            Some(1) => Ok(true),
-            Some(0) => Ok(false),
-            _ => Err(parsing()),
-        },
         Value::String(text) => match text.to_ascii_lowercase().as_str() {
             "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
             "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),

@@ -75,7 +75,7 @@ impl Fields {
         self.typed(key, checks::float)
     }
 
-    /// A truth value; `true`, `1`, `"yes"` and their opposites are read too.
+    /// A truth value; texts such as `"true"`, `"1"`, `"yes"` and their opposites are read too, numbers are not.
     pub fn boolean(&mut self, key: &str) -> Field<'_, bool> {
         self.typed(key, checks::boolean)
     }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "snake_case")]
 #[schema(as = EndpointType)]
 #[expect(dead_code, reason = "describes a value that is read as text")]
-pub enum EndpointTypeName {
+pub(in crate::endpoints) enum EndpointTypeName {
     /// Answers questions.
     Model,
     /// Finds documents.
@@ -25,7 +25,7 @@ pub enum EndpointTypeName {
 #[serde(rename_all = "snake_case")]
 #[schema(as = Visibility)]
 #[expect(dead_code, reason = "describes a value that is read as text")]
-pub enum VisibilityName {
+pub(in crate::endpoints) enum VisibilityName {
     /// Everybody.
     Public,
     /// Its owner and admins.
@@ -37,46 +37,53 @@ pub enum VisibilityName {
 /// A rule or a price.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Policy {
+pub(in crate::endpoints) struct Policy {
     /// What kind of rule, for example `rate_limit`.
     #[schema(min_length = 1, max_length = 100)]
     #[serde(rename = "type")]
     pub kind: String,
     /// Version of the kind; 1.0 if not given.
     #[schema(min_length = 3, max_length = 20, pattern = r"^[0-9]+\.[0-9]+$", example = "1.0")]
-    pub version: Option<String>,
+    #[serde(default)]
+    pub version: String,
     /// Whether it is in force; it is if nothing is said.
-    pub enabled: Option<bool>,
+    #[serde(default)]
+    pub enabled: bool,
     /// A few words about it.
     #[schema(max_length = 500)]
-    pub description: Option<String>,
+    #[serde(default)]
+    pub description: String,
     /// The publisher's own settings, returned as they were sent.
-    #[schema(value_type = Option<Object>)]
-    pub config: Option<Map<String, Value>>,
+    #[schema(value_type = Object)]
+    #[serde(default)]
+    pub config: Map<String, Value>,
 }
 
 /// Where an endpoint is served.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Connection {
+pub(in crate::endpoints) struct Connection {
     /// What kind of connection, for example `http` or `mcp`.
     #[schema(min_length = 1, max_length = 50, example = "http")]
     #[serde(rename = "type")]
     pub kind: String,
     /// Whether it may be used; it may if nothing is said.
-    pub enabled: Option<bool>,
+    #[serde(default)]
+    pub enabled: bool,
     /// A few words about it.
     #[schema(max_length = 500)]
-    pub description: Option<String>,
+    #[serde(default)]
+    pub description: String,
     /// Settings; `url` is the path below the owner's domain, or a full address.
-    #[schema(value_type = Option<Object>)]
-    pub config: Option<Map<String, Value>>,
+    #[schema(value_type = Object)]
+    #[serde(default)]
+    pub config: Map<String, Value>,
 }
 
 /// A new endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"name": "My notes", "type": "data_source", "connect": [{"type": "http", "config": {"url": "/"}}]}))]
-pub struct EndpointCreate {
+pub(in crate::endpoints) struct EndpointCreate {
     /// Display name.
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
@@ -99,8 +106,8 @@ pub struct EndpointCreate {
     /// Markdown.
     #[schema(max_length = 50_000)]
     pub readme: Option<String>,
-    /// At most ten, in lower case.
-    #[schema(max_items = 10, min_length = 1, max_length = 30, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$")]
+    /// At most ten; stored in lower case, without repetitions.
+    #[schema(max_items = 10, max_length = 30, pattern = r"^([A-Za-z0-9]+(-[A-Za-z0-9]+)*)?$")]
     pub tags: Option<Vec<String>>,
     /// Rules and prices.
     #[schema(max_items = 100)]
@@ -116,7 +123,7 @@ pub struct EndpointCreate {
 /// A change to an endpoint; what is not named, or null, stays.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"description": "new words"}))]
-pub struct EndpointUpdate {
+pub(in crate::endpoints) struct EndpointUpdate {
     /// Display name.
     #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
@@ -133,8 +140,8 @@ pub struct EndpointUpdate {
     /// Markdown.
     #[schema(max_length = 50_000)]
     pub readme: Option<String>,
-    /// At most ten, in lower case.
-    #[schema(max_items = 10, min_length = 1, max_length = 30, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$")]
+    /// At most ten; stored in lower case, without repetitions.
+    #[schema(max_items = 10, max_length = 30, pattern = r"^([A-Za-z0-9]+(-[A-Za-z0-9]+)*)?$")]
     pub tags: Option<Vec<String>>,
     /// Rules and prices.
     #[schema(max_items = 100)]
@@ -150,7 +157,7 @@ pub struct EndpointUpdate {
 /// What an admin sets.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"is_active": true, "stars_count": 0}))]
-pub struct EndpointAdminUpdate {
+pub(in crate::endpoints) struct EndpointAdminUpdate {
     /// Whether it is listed.
     pub is_active: Option<bool>,
     /// How many stars it shows.
@@ -161,7 +168,7 @@ pub struct EndpointAdminUpdate {
 /// All endpoints that there are to be.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"endpoints": [{"name": "My notes", "type": "data_source"}]}))]
-pub struct SyncRequest {
+pub(in crate::endpoints) struct SyncRequest {
     /// At most 300.
     #[schema(max_items = 300)]
     pub endpoints: Vec<EndpointCreate>,
@@ -170,13 +177,14 @@ pub struct SyncRequest {
 /// What to look for.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"query": "weather history", "top_k": 10, "type": "data_source"}))]
-pub struct SearchRequest {
+pub(in crate::endpoints) struct SearchRequest {
     /// Words; the last one may be unfinished, and they may hold typing errors.
     #[schema(min_length = 1, max_length = 1000)]
     pub query: String,
     /// Most results; 10 if not given.
     #[schema(minimum = 1, maximum = 50)]
-    pub top_k: Option<i64>,
+    #[serde(default)]
+    pub top_k: i64,
     /// Only these; `model` and `data_source` include `model_data_source`.
     #[serde(rename = "type")]
     pub kind: Option<EndpointTypeName>,
