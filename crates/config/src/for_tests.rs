@@ -79,13 +79,17 @@ impl Settings {
             egress: Egress { allow: EgressAllow::Loopback, internal_ports: Vec::new() },
             aggregator: test_aggregator(public.clone()),
             mcp: test_mcp(public),
-            grpc: Grpc {
-                listen: SocketAddr::new(LOOPBACK, 0),
-                hub_grpc_url: "http://127.0.0.1:9000".to_owned(),
-                aggregator_grpc_url: "http://127.0.0.1:9001".to_owned(),
-            },
+            grpc: test_grpc(),
             demo: false,
         }
+    }
+}
+
+fn test_grpc() -> Grpc {
+    Grpc {
+        listen: SocketAddr::new(LOOPBACK, 0),
+        hub_grpc_url: "http://127.0.0.1:9000".to_owned(),
+        aggregator_grpc_url: "http://127.0.0.1:9001".to_owned(),
     }
 }
 

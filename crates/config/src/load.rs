@@ -108,8 +108,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
     let metrics_listen = metrics_listen(reader);
     let database = storage::database(reader, environment, &data_dir);
     let redis = storage::redis(reader, environment);
-    let otlp =
-        Otlp { endpoint: reader.url("OTEL_EXPORTER_OTLP_ENDPOINT").map(|url| crate::reader::trimmed(&url)) };
+    let otlp = otlp(reader);
     let aggregator = features::aggregator(reader, environment, &http);
     let mcp = features::mcp(reader, environment, &public, &aggregator);
     let grpc = features::grpc(reader, &http, &aggregator, &mcp);
@@ -179,6 +178,11 @@ fn read_http(reader: &mut Reader, environment: Environment) -> Http {
         shutdown_grace: reader.seconds("SHUTDOWN_GRACE_SECONDS", 30),
         shutdown_delay: reader.seconds("SHUTDOWN_DELAY_SECONDS", 0),
     }
+}
+
+fn otlp(reader: &mut Reader) -> Otlp {
+    let endpoint = reader.url("OTEL_EXPORTER_OTLP_ENDPOINT");
+    Otlp { endpoint: endpoint.map(|url| crate::reader::trimmed(&url)) }
 }
 
 fn metrics_listen(reader: &mut Reader) -> MetricsListen {

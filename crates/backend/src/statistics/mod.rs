@@ -7,6 +7,7 @@ mod wire;
 use std::time::Duration;
 
 use axum::body::Body;
+use serde_json::json;
 use syfthub_domain::{AuthProvider, Result, Role, SharedClock, Timestamp};
 use syfthub_store::statistics::{ListedUser, LoginEdges, Signups, UserFilter, UserGroup, UserOrder};
 use syfthub_store::{Db, Page, statistics};
@@ -14,6 +15,7 @@ use syfthub_store::{Db, Page, statistics};
 use self::wire::{
     DayCount, Headline, LastLogin, LoginBucket, Overview, ProviderCount, RoleCount, SignupTrend,
 };
+use crate::audit::{Origin, record};
 use crate::parts::Parts;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -59,8 +61,18 @@ impl Statistics {
     }
 
     /// The whole list as CSV, written while it is read, and the name of the file.
-    pub(crate) async fn export(&self, filter: &UserFilter, order: UserOrder) -> Result<(String, Body)> {
+    pub(crate) async fn export(
+        &self,
+        origin: &Origin,
+        filter: &UserFilter,
+        order: UserOrder,
+    ) -> Result<(String, Body)> {
         let ids = statistics::ids(&self.db, filter, order).await?;
+        let mut entry = origin.entry(self.clock.now(), "users.exported", "hub", "users");
+        entry.after = Some(json!({"rows": ids.len()}));
+        let mut tx = self.db.begin().await?;
+        record(&mut tx, &entry).await?;
+        tx.commit().await?;
         let day = day(self.clock.now()).replace('-', "");
         Ok((format!("syfthub-users-{day}.csv"), export::body(self.db.clone(), ids)))
     }

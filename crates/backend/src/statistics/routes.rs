@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::Statistics;
 use super::wire::{AdminUserRow, Overview};
 use crate::access::Admin;
+use crate::audit::Origin;
 use crate::paging::{Numbered, Paged};
 use crate::router::AppState;
 
@@ -90,11 +91,12 @@ async fn users(
 async fn export(
     State(statistics): State<Arc<Statistics>>,
     Admin(caller): Admin,
+    origin: Origin,
     QueryFields(mut query): QueryFields,
 ) -> ApiResult<impl IntoResponse> {
     let (filter, order) = wanted(&mut query);
     query.finish()?;
-    let (name, body) = statistics.export(&filter, order).await?;
+    let (name, body) = statistics.export(&origin, &filter, order).await?;
     tracing::info!(target: "syfthub.api.users", user_id = caller.user_id.0, "users.exported");
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
