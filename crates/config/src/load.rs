@@ -96,13 +96,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         "test" => Environment::Test,
         _ => Environment::Development,
     };
-    let show_path = |path: &PathBuf| path.display().to_string();
-    let data_dir = reader.value(
-        "SYFTHUB_DATA_DIR",
-        PathBuf::from("./data"),
-        |_, text| Some(PathBuf::from(text)),
-        show_path,
-    );
+    let data_dir = data_dir(reader);
     let http = read_http(reader, environment);
     let public = addresses::public(reader, environment, &http);
     let metrics_listen = metrics_listen(reader);
@@ -178,6 +172,11 @@ fn read_http(reader: &mut Reader, environment: Environment) -> Http {
         shutdown_grace: reader.seconds("SHUTDOWN_GRACE_SECONDS", 30),
         shutdown_delay: reader.seconds("SHUTDOWN_DELAY_SECONDS", 0),
     }
+}
+
+fn data_dir(reader: &mut Reader) -> PathBuf {
+    let show = |path: &PathBuf| path.display().to_string();
+    reader.value("SYFTHUB_DATA_DIR", PathBuf::from("./data"), |_, text| Some(PathBuf::from(text)), show)
 }
 
 fn otlp(reader: &mut Reader) -> Otlp {
