@@ -41,7 +41,11 @@ class Hub:
         }
         self.children: list[subprocess.Popen] = []
         self.start("hub", "serve", "--listen", f"127.0.0.1:{self.port}", "--no-demo")
-        self.wait(lambda: httpx.get(f"{self.url}/health").status_code == 200, "the hub is healthy")
+        try:
+            self.wait(lambda: httpx.get(f"{self.url}/health").status_code == 200, "the hub is healthy")
+        except BaseException:
+            self.stop()
+            raise
 
     def start(self, name: str, *arguments: str) -> None:
         """Starts a command of the binary that stays until the end."""
@@ -81,7 +85,8 @@ class Hub:
     def stop(self) -> None:
         """Ends what was started, last first, and removes the folder."""
         for child in reversed(self.children):
-            child.send_signal(signal.SIGTERM)
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
             try:
                 child.wait(40)
             except subprocess.TimeoutExpired:
