@@ -28,6 +28,7 @@ use crate::access::Access;
 use crate::accounting::Accounting;
 use crate::aggregators::Aggregators;
 use crate::audit::Audit;
+use crate::audit::activity::{Activity, Facts};
 use crate::collectives::Collectives;
 use crate::directory::grpc::DirectoryGrpc;
 use crate::endpoints::Endpoints;
@@ -106,10 +107,16 @@ impl App {
         let ring = Arc::new(keys::load(&db, settings, &sealer, &clock).await?);
         let signer = SignerPool::new(0, SIGNATURE_QUEUE)?;
         let minter = Minter::new(ring, signer, &settings.tokens.issuer, settings.tokens.satellite_ttl);
+        let (activity, facts) = Activity::new(clock.clone());
         let passwords = &settings.passwords;
         let hashing = Arc::new(Passwords::new(&passwords.argon2, 0, passwords.max_queue)?);
-        let access =
-            Arc::new(Access::new(db.clone(), cache.clone(), clock.clone(), hub_tokens(settings, &master)));
+        let access = Arc::new(Access::new(
+            db.clone(),
+            cache.clone(),
+            clock.clone(),
+            hub_tokens(settings, &master),
+            activity.clone(),
+        ));
         let users = Users::new(
             db.clone(),
             clock.clone(),
@@ -125,12 +132,13 @@ impl App {
             clock: clock.clone(),
             master,
             access,
+            activity,
             mail: Arc::new(Mail::build(settings, &db, &clock, &sealer, mailer)?),
             sealer,
         };
         let features = features(&parts, users, hashing, minter)?;
         let state = AppState(Arc::new(features));
-        let background = Arc::new(Mutex::new(background(&state, &db, &clock)));
+        let background = Arc::new(Mutex::new(background(&state, &db, &clock, facts)));
         Ok(Self { settings: Arc::new(settings.clone()), db, clock, state, background })
     }
 
@@ -189,6 +197,7 @@ impl App {
 
     /// Ends the background tasks, waits for running statements and closes the database.
     pub async fn close(&self) {
+        self.state.audit.flush_activity().await;
         let tasks = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
         drop(tasks);
         self.state.error_reports.flush().await;
@@ -225,9 +234,18 @@ fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: M
         sessions: Arc::new(sessions),
         tokens: Arc::new(Tokens::new(db.clone(), clock.clone(), Arc::clone(access))),
         endpoints: Arc::clone(&endpoints),
-        identity_provider: Arc::new(IdentityProvider::new(db.clone(), clock.clone(), minter)),
+        identity_provider: Arc::new(IdentityProvider::new(
+            db.clone(),
+            clock.clone(),
+            minter,
+            parts.activity.clone(),
+        )),
         setup: Arc::new(setup),
-        limits: Arc::new(Limits::new(limiter, settings.rate_limits.clone(), settings.optional.nats.guest_limit)),
+        limits: Arc::new(Limits::new(
+            limiter,
+            settings.rate_limits.clone(),
+            settings.optional.nats.guest_limit,
+        )),
         access: Arc::clone(access),
         users,
         mail: Arc::clone(&parts.mail),
@@ -274,12 +292,14 @@ fn hub_tokens(settings: &Settings, master: &MasterKey) -> HubTokens {
     HubTokens::new(&key, settings.tokens.access_ttl, settings.tokens.refresh_ttl)
 }
 
-fn background(state: &AppState, db: &Db, clock: &SharedClock) -> Vec<LinkedTask<()>> {
+fn background(state: &AppState, db: &Db, clock: &SharedClock, facts: Facts) -> Vec<LinkedTask<()>> {
     let access = Arc::clone(&state.access);
     let endpoints = Arc::clone(&state.endpoints);
     let mail = Arc::clone(&state.mail);
     let (reports, purge) = (Arc::clone(&state.error_reports), Arc::clone(&state.error_reports));
     let monitor = Arc::clone(&state.monitor);
+    let (sealing, pruning) = (Arc::clone(&state.audit), Arc::clone(&state.audit));
+    let activity = facts.write_forever(db.clone());
     let (db, clock) = (db.clone(), clock.clone());
     let verification = Arc::clone(&state.verification);
     vec![
@@ -287,6 +307,9 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock) -> Vec<LinkedTask<
         spawn_linked(async move { mail.deliver_forever().await }),
         spawn_linked(async move { reports.write_forever().await }),
         spawn_linked(async move { purge.purge_forever().await }),
+        spawn_linked(activity),
+        spawn_linked(async move { sealing.seal_forever().await }),
+        spawn_linked(async move { pruning.prune_forever().await }),
         spawn_linked(async move { access.follow_changes().await }),
         spawn_linked(async move { endpoints.follow_changes().await }),
         spawn_linked(async move { monitor.run().await }),

@@ -42,6 +42,7 @@ mod wallet;
 mod web_address;
 
 pub use app::{App, Deps};
+pub use audit::wire::{AuditEntry, AuditFault, AuditReport};
 pub use health::liveness;
 pub use mail::{Letter, Mailer, SendError};
 pub use router::openapi;

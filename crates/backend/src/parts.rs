@@ -10,6 +10,7 @@ use syfthub_domain::SharedClock;
 use syfthub_store::Db;
 
 use crate::access::Access;
+use crate::audit::activity::Activity;
 use crate::mail::Mail;
 
 /// Handed to the constructor of every feature, which keeps what it needs of it.
@@ -20,6 +21,8 @@ pub(crate) struct Parts {
     pub(crate) clock: SharedClock,
     pub(crate) master: MasterKey,
     pub(crate) access: Arc<Access>,
+    /// Takes facts that come too often for the audit log.
+    pub(crate) activity: Activity,
     /// Seals secrets at rest.
     pub(crate) sealer: Arc<Sealer>,
     /// Sends mail, if a provider is configured.

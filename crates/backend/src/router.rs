@@ -171,6 +171,7 @@ pub(crate) fn build(state: AppState, health: health::Health, stack: &Stack) -> R
     let reports = Arc::clone(&state.error_reports);
     let (routes, document) = documented().split_for_parts();
     let routes = routes
+        .layer(axum::middleware::from_fn(audit::origin::layer))
         .with_state(state)
         .route("/", axum::routing::get(root))
         .merge(health::routes(health))

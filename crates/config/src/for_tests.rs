@@ -63,10 +63,7 @@ impl Settings {
             },
             passwords: Passwords { min_length: 8, argon2: Argon2Params::CHEAP, max_queue: 64 },
             optional: OptionalParts::for_tests(),
-            audit: Audit {
-                retention: Some(Duration::from_hours(24 * 365)),
-                activity_retention: Duration::from_hours(24 * 90),
-            },
+            audit: TEST_AUDIT,
             health_check: test_health_check(),
             hub: Hub {
                 registration: RegistrationMode::Open,
@@ -92,6 +89,11 @@ fn test_grpc() -> Grpc {
         aggregator_grpc_url: "http://127.0.0.1:9001".to_owned(),
     }
 }
+
+const TEST_AUDIT: Audit = Audit {
+    retention: Some(Duration::from_hours(24 * 365)),
+    activity_retention: Duration::from_hours(24 * 90),
+};
 
 const TEST_LOG: Log = Log {
     level: LogLevel::Info,

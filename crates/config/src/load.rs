@@ -91,11 +91,7 @@ pub fn load(role: Role, input: &Input) -> Result<Loaded, Problems> {
 }
 
 fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSecret>) -> Settings {
-    let environment = match reader.choice("ENVIRONMENT", "development") {
-        "production" | "staging" => Environment::Production,
-        "test" => Environment::Test,
-        _ => Environment::Development,
-    };
+    let environment = environment(reader);
     let data_dir = data_dir(reader);
     let http = read_http(reader, environment);
     let public = addresses::public(reader, environment, &http);
@@ -146,6 +142,14 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         egress,
         aggregator,
         mcp,
+    }
+}
+
+fn environment(reader: &mut Reader) -> Environment {
+    match reader.choice("ENVIRONMENT", "development") {
+        "production" | "staging" => Environment::Production,
+        "test" => Environment::Test,
+        _ => Environment::Development,
     }
 }
 

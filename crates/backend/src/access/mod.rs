@@ -19,6 +19,8 @@ use syfthub_domain::{CredentialKind, Error, Result, Role, Scope, SharedClock, Ti
 use syfthub_store::users::UserRow;
 use syfthub_store::{Db, access_tokens, refresh, users};
 
+use crate::audit::activity::{Activity, Kind, Whose};
+
 pub(crate) use extract::{Admin, Credential, User, Viewer};
 
 /// How long a verified credential is believed without looking again. With the message bus down this is
@@ -46,6 +48,7 @@ pub(crate) struct Access {
     cache: Cache,
     clock: SharedClock,
     tokens: HubTokens,
+    activity: Activity,
     remembered: Remembered<[u8; 32], Verified>,
     /// Raised by every [`Access::forget_user`], so that a look-up which began before it is not remembered.
     changes: AtomicU64,
@@ -53,13 +56,24 @@ pub(crate) struct Access {
 
 impl Access {
     /// Verifies against `db`, with hub tokens under the key of `tokens`.
-    pub(crate) fn new(db: Db, cache: Cache, clock: SharedClock, tokens: HubTokens) -> Self {
+    pub(crate) fn new(
+        db: Db,
+        cache: Cache,
+        clock: SharedClock,
+        tokens: HubTokens,
+        activity: Activity,
+    ) -> Self {
         let remembered = Remembered::builder()
             .max_capacity(CAPACITY)
             .time_to_live(REMEMBER)
             .support_invalidation_closures()
             .build();
-        Self { db, cache, clock, tokens, remembered, changes: AtomicU64::new(0) }
+        Self { db, cache, clock, tokens, activity, remembered, changes: AtomicU64::new(0) }
+    }
+
+    /// Takes facts about sign-ins.
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// Mints and reads hub tokens.
@@ -172,6 +186,8 @@ impl Access {
 
     /// Best effort: a database that is busy must not refuse a good token.
     async fn record_use(&self, row: &access_tokens::AccessTokenRow, from: Option<IpAddr>, now: Timestamp) {
+        let detail = Some(format!("token {}", row.id.0));
+        self.activity.note(Kind::AccessTokenUsed, Whose::User(row.user_id), from, detail);
         let ip = from.map(|ip| ip.to_string());
         let written = async {
             let mut tx = self.db.begin().await?;

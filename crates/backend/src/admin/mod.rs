@@ -9,6 +9,7 @@ use syfthub_store::users::{NewUser, UserRow};
 use syfthub_store::{Page, users};
 
 use crate::App;
+use crate::audit::Origin;
 use crate::tokens::NewToken;
 use crate::users::{NewAccount, SAMPLES_EMAIL, new_email, wire};
 
@@ -114,6 +115,7 @@ impl App {
         };
         let mut tx = self.db.begin().await?;
         let user = users::insert(&mut tx, &new, self.clock.now()).await?;
+        crate::users::record_created(&mut tx, &Origin::system("samples"), &user).await?;
         tx.commit().await?;
         crate::users::created(&user);
         Ok(user)

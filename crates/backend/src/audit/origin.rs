@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::Next;
+use axum::response::Response;
 use http::request::Parts;
+use syfthub_auth::Principal;
 use syfthub_domain::{Timestamp, UserId};
 use syfthub_logging::correlation;
 use syfthub_store::audit::{Actor, Entry, Outcome};
@@ -11,6 +14,23 @@ use syfthub_web::{ApiError, ClientIp};
 
 use crate::access::Viewer;
 use crate::router::AppState;
+
+tokio::task_local! {
+    static ADDRESS: IpAddr;
+}
+
+/// Layer: rules that are told who asks can also tell from where.
+pub(crate) async fn layer(request: Request, next: Next) -> Response {
+    match request.extensions().get::<ClientIp>() {
+        Some(ClientIp(address)) => ADDRESS.scope(*address, next.run(request)).await,
+        None => next.run(request).await,
+    }
+}
+
+/// The address of the client whose request the current task works for.
+pub(crate) fn client_address() -> Option<IpAddr> {
+    ADDRESS.try_with(|address| *address).ok()
+}
 
 /// Who asks for a change and from where; rules take it and write it into the audit log.
 ///
@@ -27,23 +47,24 @@ impl Origin {
     /// A part of the hub itself, such as `cli` or `setup`.
     pub(crate) fn system(name: &str) -> Self {
         let correlation_id = correlation::current().map(|id| id.to_string());
-        Self { user_id: None, name: name.to_owned(), address: None, correlation_id }
+        Self { user_id: None, name: name.to_owned(), address: client_address(), correlation_id }
+    }
+
+    /// The caller of the current request.
+    pub(crate) fn of(caller: &Principal) -> Self {
+        Self::system("hub").as_user(caller.user_id, caller.username.as_str())
+    }
+
+    /// The account that a change is about, when it makes the change itself; outside a request the command line.
+    pub(crate) fn account(id: UserId, name: &str) -> Self {
+        let here = Self::system("cli");
+        if here.address.is_some() { here.as_user(id, name) } else { here }
     }
 
     /// The same place, but in the name of this user: one who registers or signs in has no credential yet.
     #[must_use]
     pub(crate) fn as_user(&self, id: UserId, name: &str) -> Self {
         Self { user_id: Some(id), name: name.to_owned(), ..self.clone() }
-    }
-
-    /// The account behind it.
-    pub(crate) fn user_id(&self) -> Option<UserId> {
-        self.user_id
-    }
-
-    /// The client's address.
-    pub(crate) fn address(&self) -> Option<IpAddr> {
-        self.address
     }
 
     /// As the log keeps it.
@@ -57,6 +78,7 @@ impl Origin {
     }
 
     /// An entry about something that was done; `before`, `after` and another outcome are set on it.
+    #[expect(clippy::needless_pass_by_value, reason = "an id or a new text, whichever the caller has")]
     pub(crate) fn entry(
         &self,
         at: Timestamp,
@@ -82,8 +104,7 @@ impl FromRequestParts<AppState> for Origin {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let Viewer(principal) = Viewer::from_request_parts(parts, state).await?;
-        let address = parts.extensions.get::<ClientIp>().map(|ip| ip.0);
-        let nobody = Self { address, ..Self::system("guest") };
+        let nobody = Self::system("guest");
         Ok(principal.map_or_else(
             || nobody.clone(),
             |caller| nobody.as_user(caller.user_id, caller.username.as_str()),

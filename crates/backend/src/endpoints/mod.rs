@@ -19,7 +19,7 @@ pub mod wire;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use syfthub_auth::Principal;
 use syfthub_cache::Cache;
 use syfthub_config::HealthCheck;
@@ -29,6 +29,8 @@ use syfthub_domain::{
 use syfthub_store::endpoints::{self, EndpointChange, EndpointWithOwner, NewEndpoint, OwnerFilter};
 use syfthub_store::users::{self, UserRow};
 use syfthub_store::{Db, Page, Tx};
+
+use crate::audit::{self, Origin};
 
 use input::{AdminUpdate, Create, Update, effective_visibility};
 use listings::Listings;
@@ -71,6 +73,7 @@ impl Endpoints {
         };
         let new = new_endpoint(owner.user_id, create, slug, contributors);
         let made = endpoints::insert(&mut tx, &new, now).await.map_err(|error| slug_taken(error, &new))?;
+        self.record(&mut tx, owner, "endpoint.created", None, Some(&made)).await?;
         tx.commit().await?;
         self.listings.changed().await;
         log_change(&made, owner, Change::Created);
@@ -160,6 +163,9 @@ impl Endpoints {
         let before = editable(&mut tx, editor, id).await?;
         let change = self.change(&mut tx, &before, update).await?;
         let after = endpoints::update(&mut tx, id, &change, self.clock.now()).await?;
+        if let Some(after) = after.as_ref().filter(|after| facts(&before) != facts(after)) {
+            self.record(&mut tx, editor, "endpoint.updated", Some(&before), Some(after)).await?;
+        }
         tx.commit().await?;
         self.listings.changed().await;
         let after = after.ok_or_else(unknown)?;
@@ -212,7 +218,9 @@ impl Endpoints {
             return Err(Error::forbidden("Only an admin may do this"));
         }
         let mut tx = self.db.begin().await?;
+        let before = endpoints::find_by_id(&mut tx, id).await?.ok_or_else(unknown)?;
         let after = endpoints::set_admin_flags(&mut tx, id, update.is_active, update.stars_count).await?;
+        self.record(&mut tx, admin, "endpoint.admin_updated", Some(&before), after.as_ref()).await?;
         tx.commit().await?;
         self.listings.changed().await;
         let after = after.ok_or_else(unknown)?;
@@ -225,6 +233,7 @@ impl Endpoints {
         let mut tx = self.db.begin().await?;
         let item = editable(&mut tx, editor, id).await?;
         endpoints::delete(&mut tx, id).await?;
+        self.record(&mut tx, editor, "endpoint.deleted", Some(&item), None).await?;
         tx.commit().await?;
         self.listings.changed().await;
         log_change(&item, editor, Change::Deleted);
@@ -237,6 +246,12 @@ impl Endpoints {
     pub(crate) async fn withdraw(&self, owner: UserId) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let removed = endpoints::delete_by_owner(&mut tx, owner).await?;
+        if removed > 0 {
+            let mut entry =
+                Origin::system("hub").entry(self.clock.now(), "endpoint.withdrawn", "user", owner);
+            entry.before = Some(json!({"endpoints": removed}));
+            audit::record(&mut tx, &entry).await?;
+        }
         tx.commit().await?;
         if removed > 0 {
             self.listings.changed().await;
@@ -253,6 +268,35 @@ async fn editable(tx: &mut Tx, editor: &Principal, id: EndpointId) -> Result<End
         return Ok(item);
     }
     Err(Error::forbidden("Only the owner or an admin may change this endpoint"))
+}
+
+/// What the audit log says about an endpoint: who may see and use it.
+fn facts(item: &EndpointWithOwner) -> Value {
+    let row = &item.endpoint;
+    json!({
+        "path": item.path().to_string(), "type": row.kind.as_str(), "visibility": row.visibility.as_str(),
+        "archived": row.archived, "is_active": row.is_active, "admin_disabled": row.admin_disabled,
+        "stars_count": row.stars_count,
+        "contributors": row.contributors.iter().map(|id| id.0).collect::<Vec<_>>(),
+    })
+}
+
+impl Endpoints {
+    /// Writes a change of an endpoint down.
+    async fn record(
+        &self,
+        tx: &mut Tx,
+        editor: &Principal,
+        action: &'static str,
+        before: Option<&EndpointWithOwner>,
+        after: Option<&EndpointWithOwner>,
+    ) -> Result<()> {
+        let Some(item) = after.or(before) else { return Ok(()) };
+        let mut entry = Origin::of(editor).entry(self.clock.now(), action, "endpoint", item.path());
+        entry.before = before.map(facts);
+        entry.after = after.map(facts);
+        Ok(audit::record(tx, &entry).await?)
+    }
 }
 
 /// The row of a new endpoint.

@@ -7,6 +7,7 @@ use syfthub_store::endpoints::{self, EndpointWithOwner};
 
 use super::input::Create;
 use super::{Endpoints, contributors, new_endpoint, slugs};
+use crate::audit::{self, Origin};
 
 /// What a replacement did.
 #[derive(Debug)]
@@ -42,6 +43,13 @@ impl Endpoints {
             new.push(new_endpoint(owner.user_id, item, slug, given));
         }
         let made = endpoints::insert_many(&mut tx, &new, now).await.map_err(slug_taken_by_batch)?;
+        if deleted > 0 || !made.is_empty() {
+            let mut entry = Origin::of(owner).entry(now, "endpoint.synced", "user", owner.user_id);
+            entry.before = Some(json!({"endpoints": deleted}));
+            let slugs: Vec<&str> = made.iter().map(|item| item.endpoint.slug.as_str()).collect();
+            entry.after = Some(json!({"endpoints": made.len(), "slugs": slugs}));
+            audit::record(&mut tx, &entry).await?;
+        }
         tx.commit().await?;
         self.listings.changed().await;
         let synced = made.len();

@@ -12,6 +12,8 @@ use syfthub_auth::satellite::{GUEST, Minted, Minter, Verifier, normal_audience};
 use syfthub_domain::{Error, ErrorCode, Result, Role, SharedClock};
 use syfthub_store::{Db, users};
 
+use crate::audit::activity::{Activity, Kind, Whose};
+use crate::audit::origin::client_address;
 use wire::Verification;
 
 /// How long the answer to "is there such a user" is believed. Tokens live a minute, so a user who is
@@ -35,24 +37,33 @@ pub struct IdentityProvider {
     clock: SharedClock,
     minter: Minter,
     audiences: Remembered<String, Audience>,
+    activity: Activity,
 }
 
 impl IdentityProvider {
-    pub(crate) fn new(db: Db, clock: SharedClock, minter: Minter) -> Self {
+    pub(crate) fn new(db: Db, clock: SharedClock, minter: Minter, activity: Activity) -> Self {
         let audiences = Remembered::builder().max_capacity(CAPACITY).time_to_live(REMEMBER).build();
-        Self { db, clock, minter, audiences }
+        Self { db, clock, minter, audiences, activity }
     }
 
     /// A token that proves `principal` to the services of the user `audience`.
     pub(crate) async fn mint(&self, principal: &Principal, audience: &str) -> Result<Minted> {
         let audience = self.check_audience(audience).await?;
-        self.minter.mint(principal.user_id, principal.role, &audience, self.clock.now()).await
+        let minted = self.minter.mint(principal.user_id, principal.role, &audience, self.clock.now()).await?;
+        self.minted(Whose::User(principal.user_id), audience);
+        Ok(minted)
     }
 
     /// A token that lets somebody without an account reach the public endpoints of the user `audience`.
     pub(crate) async fn mint_guest(&self, audience: &str) -> Result<Minted> {
         let audience = self.check_audience(audience).await?;
-        self.minter.mint_guest(&audience, self.clock.now()).await
+        let minted = self.minter.mint_guest(&audience, self.clock.now()).await?;
+        self.minted(Whose::Guest, audience);
+        Ok(minted)
+    }
+
+    fn minted(&self, whose: Whose<'_>, audience: String) {
+        self.activity.note(Kind::SatelliteTokenMinted, whose, client_address(), Some(audience));
     }
 
     /// The name in its stored form, if it is an active user's. A database that does not answer is an error

@@ -18,6 +18,9 @@ use syfthub_store::{Db, Tx, users};
 use uuid::Uuid;
 
 use crate::access::Access;
+use crate::audit::activity::{Kind, Whose};
+use crate::audit::origin::client_address;
+use crate::audit::{self, Origin};
 
 /// The one text for a wrong name and for a wrong password.
 const WRONG: &str = "Incorrect username or password";
@@ -70,15 +73,23 @@ impl Sessions {
             Ok(user) => {
                 let pair = self.start(&user, true).await?;
                 tracing::info!(target: "syfthub.api.auth", user_id = user.id.0, username = user.username.as_str(), "user.login.success");
+                self.note(Kind::LoginSuccess, Whose::User(user.id), None);
                 Ok((user, pair))
             }
             Err(error) => {
+                if error.code.http_status() < 500 {
+                    self.note(Kind::LoginFailed, Whose::Claimed(&identifier), Some(&error.message));
+                }
                 if error.code == ErrorCode::Unauthenticated {
                     tracing::warn!(target: "syfthub.api.auth", username = shown(&identifier), reason = error.message, "user.login.failed");
                 }
                 Err(error)
             }
         }
+    }
+
+    fn note(&self, kind: Kind, whose: Whose<'_>, detail: Option<&str>) {
+        self.access.activity().note(kind, whose, client_address(), detail.map(str::to_owned));
     }
 
     /// Exists, has a password, it is the right one, is active, is confirmed: in this order, so that only somebody who
@@ -167,6 +178,7 @@ impl Sessions {
         match outcome {
             Rotation::Rotated(_) | Rotation::Grace(_) => {
                 tracing::info!(target: "syfthub.api.auth", user_id = user.id.0, "auth.token.refresh");
+                self.note(Kind::TokenRefreshed, Whose::User(user.id), None);
                 Ok(Pair { access: access.token, refresh: next.token })
             }
             Rotation::Reused(_) => Err(self.reused(&user, &claims).await),
@@ -178,6 +190,7 @@ impl Sessions {
     /// Two parties hold the same refresh token, so the session has ended for both.
     async fn reused(&self, user: &UserRow, claims: &RefreshClaims) -> Error {
         tracing::warn!(target: "syfthub.api.auth", user_id = user.id.0, family = claims.fam, "auth.token.reused");
+        self.note(Kind::TokenReused, Whose::User(user.id), None);
         self.access.forget_user(user.id).await;
         Error::unauthenticated(NOT_GOOD)
             .with_source("the refresh token was used twice; its session has ended")
@@ -196,6 +209,7 @@ impl Sessions {
             self.access.forget_user(principal.user_id).await;
         }
         tracing::info!(target: "syfthub.api.auth", user_id = principal.user_id.0, "auth.logout");
+        self.note(Kind::Logout, Whose::User(principal.user_id), None);
         Ok(())
     }
 
@@ -222,6 +236,8 @@ impl Sessions {
         users::set_password(&mut tx, user.id, &hash, now).await?;
         users::bump_token_epoch(&mut tx, user.id).await?;
         refresh::revoke_user(&mut tx, user.id, now).await?;
+        let entry = Origin::of(principal).entry(now, "user.password_changed", "user", user.id);
+        audit::record(&mut tx, &entry).await?;
         tx.commit().await?;
         self.access.forget_user(user.id).await;
         tracing::info!(target: "syfthub.api.users", user_id = user.id.0, field = "password", "user.updated");

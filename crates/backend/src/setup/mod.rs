@@ -13,7 +13,8 @@ use syfthub_domain::{Error, ErrorCode, Result, Role, SharedClock};
 use syfthub_store::users::{UNIQUE_EMAIL, UNIQUE_USERNAME, UserRow};
 use syfthub_store::{Db, Tx, settings, users};
 
-use crate::users::{NewAccount, Users, created, email_taken, row};
+use crate::audit::Origin;
+use crate::users::{NewAccount, Users, created, email_taken, record_created, row};
 
 /// Where the hash of the link's token is kept.
 const KEY: &str = "setup.token_sha256";
@@ -94,6 +95,7 @@ impl Setup {
         }
         let new = row(&account, &account.username, &password, Role::Admin);
         let user = users::insert(&mut tx, &new, self.clock.now()).await.map_err(taken)?;
+        record_created(&mut tx, &Origin::system("setup"), &user).await?;
         tx.commit().await?;
         created(&user);
         Ok(user)

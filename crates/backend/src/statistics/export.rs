@@ -75,7 +75,7 @@ fn record(user: &ListedUser) -> [Cow<'_, str>; 10] {
 }
 
 /// A cell that no spreadsheet takes for a formula: what starts like one gets an apostrophe in front.
-fn safe(text: &str) -> Cow<'_, str> {
+pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         return Cow::Owned(format!("'{text}"));
     }

@@ -1,6 +1,6 @@
 //! What an administrator sees about users, in figures and as lists.
 
-mod export;
+pub(crate) mod export;
 pub(crate) mod routes;
 mod wire;
 

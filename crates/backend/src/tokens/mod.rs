@@ -5,13 +5,15 @@ pub mod wire;
 
 use std::sync::Arc;
 
+use serde_json::json;
 use syfthub_auth::{Principal, access_token};
 use syfthub_config::Secret;
 use syfthub_domain::{ApiTokenId, Error, ErrorCode, Result, Scope, SharedClock, Timestamp, UserId};
 use syfthub_store::access_tokens::{self, AccessTokenRow, NewAccessToken};
-use syfthub_store::{Db, Page};
+use syfthub_store::{Db, Page, Tx, users};
 
 use crate::access::Access;
+use crate::audit::{self, Origin};
 
 /// Active tokens that one user may have.
 const MAX_ACTIVE: i64 = 50;
@@ -59,9 +61,28 @@ impl Tokens {
             return Err(Error::new(ErrorCode::BadRequest, text));
         }
         let row = access_tokens::insert(&mut tx, &row, self.clock.now()).await?;
+        self.record(&mut tx, owner, "token.created", &row).await?;
         tx.commit().await?;
         tracing::info!(target: "syfthub.api.auth", user_id = owner.0, token_id = row.id.0, "auth.token.created");
         Ok((row, token))
+    }
+
+    async fn record(
+        &self,
+        tx: &mut Tx,
+        owner: UserId,
+        action: &'static str,
+        row: &AccessTokenRow,
+    ) -> Result<()> {
+        let name = users::find_by_id(&mut *tx, owner).await?.map(|user| user.username.into_string());
+        let origin = Origin::account(owner, &name.unwrap_or_default());
+        let scopes: Vec<&str> = row.scopes.iter().map(|scope| scope.as_str()).collect();
+        let mut entry = origin.entry(self.clock.now(), action, "token", row.id);
+        entry.after = Some(json!({
+            "user_id": owner.0, "name": row.name, "prefix": row.token_prefix, "scopes": scopes,
+            "expires_at": row.expires_at,
+        }));
+        Ok(audit::record(tx, &entry).await?)
     }
 
     /// A page of the owner's tokens and how many there are in all.
@@ -97,7 +118,11 @@ impl Tokens {
     /// Revokes one of the owner's tokens; it is refused from this moment on.
     pub(crate) async fn revoke(&self, owner: UserId, id: ApiTokenId) -> Result<()> {
         let mut tx = self.db.begin().await?;
+        let row = access_tokens::find(&mut tx, owner, id).await?.ok_or_else(unknown)?;
         let revoked = access_tokens::revoke(&mut tx, owner, id, self.clock.now()).await?;
+        if row.is_active {
+            self.record(&mut tx, owner, "token.revoked", &row).await?;
+        }
         tx.commit().await?;
         revoked.ok_or_else(unknown)?;
         self.access.forget_user(owner).await;

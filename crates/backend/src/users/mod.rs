@@ -6,6 +6,7 @@ pub mod wire;
 use std::sync::Arc;
 
 use rand::RngExt as _;
+use serde_json::json;
 use syfthub_auth::passwords::{MAX_LENGTH, Passwords};
 use syfthub_config::Secret;
 use syfthub_domain::{
@@ -13,9 +14,10 @@ use syfthub_domain::{
     derive_username, is_reserved_owner,
 };
 use syfthub_store::users::{NewUser, ProfileChange, UNIQUE_EMAIL, UNIQUE_USERNAME, UserRow};
-use syfthub_store::{Db, users};
+use syfthub_store::{Db, Tx, users};
 
 use crate::access::Access;
+use crate::audit::{self, Origin};
 use crate::setup::void_link;
 
 /// The address of the hub's own sample account.
@@ -135,6 +137,10 @@ impl Users {
         let mut tx = self.db.begin().await?;
         void_link(&mut tx).await?;
         let changed = users::update_profile(&mut tx, user.id, &change, self.clock.now()).await?;
+        let mut entry = Origin::system("cli").entry(self.clock.now(), "user.promoted", "user", user.id);
+        entry.before = Some(json!({"role": user.role.as_str()}));
+        entry.after = Some(json!({"role": "admin"}));
+        audit::record(&mut tx, &entry).await?;
         tx.commit().await?;
         self.access.forget_user(user.id).await;
         tracing::info!(target: "syfthub.api.users", user_id = user.id.0, role = "admin", "user.updated");
@@ -195,6 +201,8 @@ impl Users {
         // Whoever makes an administrator answers for the address.
         row.is_email_verified = role == Role::Admin || !self.verifying;
         let user = users::insert(&mut tx, &row, self.clock.now()).await?;
+        let origin = Origin::account(user.id, user.username.as_str());
+        record_created(&mut tx, &origin, &user).await.map_err(Failure::Other)?;
         tx.commit().await?;
         Ok(user)
     }
@@ -224,6 +232,16 @@ pub(crate) fn row(account: &NewAccount, name: &Username, hash: &Secret, role: Ro
         google_id: None,
         avatar_url: None,
     }
+}
+
+/// Writes down that an account exists now, in the change that makes it.
+pub(crate) async fn record_created(tx: &mut Tx, origin: &Origin, user: &UserRow) -> Result<()> {
+    let mut entry = origin.entry(user.created_at, "user.created", "user", user.id);
+    entry.after = Some(json!({
+        "username": user.username.as_str(), "email": user.email.as_str(), "role": user.role.as_str(),
+        "provider": user.auth_provider.as_str(),
+    }));
+    Ok(audit::record(tx, &entry).await?)
 }
 
 /// Logs that an account exists now.
