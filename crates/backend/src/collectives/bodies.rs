@@ -8,6 +8,7 @@ use syfthub_web::fields::{Field, Patch};
 use utoipa::ToSchema;
 
 use crate::endpoints::input::clean_tags;
+use crate::endpoints::policies::MAX_TAGS;
 use crate::web_address;
 
 /// Most endpoints that one shared endpoint holds.
@@ -235,7 +236,7 @@ fn icon(fields: &mut Fields) -> Field<'_, String> {
 }
 
 fn tags(fields: &mut Fields) -> Field<'_, Vec<String>> {
-    fields.strings("tags").rule(|tags| clean_tags(tags).map(drop))
+    fields.strings("tags").items(0, MAX_TAGS).rule(|tags| clean_tags(tags).map(drop))
 }
 
 /// Tags that [`clean_tags`] has let through.
@@ -299,17 +300,12 @@ pub(super) fn update_shared(body: Value) -> Result<UpdateShared> {
     Ok(update)
 }
 
-fn endpoint_ids(fields: &mut Fields) -> Field<'_, Vec<Value>> {
-    fields.list("endpoint_ids").items(1, MAX_SHARED).rule(|list| {
-        if list.iter().all(|id| id.as_i64().is_some()) {
-            return Ok(());
-        }
-        Err("must be a list of endpoint ids".to_owned())
-    })
+fn endpoint_ids(fields: &mut Fields) -> Field<'_, Vec<i64>> {
+    fields.ints("endpoint_ids").items(1, MAX_SHARED)
 }
 
 /// Without repetitions, in the given order.
-fn ids(list: &[Value]) -> Vec<EndpointId> {
+fn ids(list: &[i64]) -> Vec<EndpointId> {
     let mut seen = std::collections::HashSet::new();
-    list.iter().filter_map(Value::as_i64).filter(|id| seen.insert(*id)).map(EndpointId).collect()
+    list.iter().copied().filter(|id| seen.insert(*id)).map(EndpointId).collect()
 }

@@ -131,25 +131,13 @@ fn optional_fields(fields: &mut Fields) -> Update {
         tags: tags(fields),
         policies: fields.each("policies", policy).items(0, MAX_ITEMS).optional(),
         connect: fields.each("connect", connection).items(0, MAX_ITEMS).optional(),
-        contributors: fields
-            .list("contributors")
-            .items(0, MAX_ITEMS)
-            .rule(|ids| only_ids(ids))
-            .optional()
-            .map(|given| ids(&given)),
+        contributors: fields.ints("contributors").items(0, MAX_ITEMS).optional().map(without_repetitions),
     }
 }
 
-fn only_ids(values: &[Value]) -> std::result::Result<(), String> {
-    if values.iter().all(|value| value.as_i64().is_some()) {
-        return Ok(());
-    }
-    Err("contributors must be a list of user ids".to_owned())
-}
-
-fn ids(values: &[Value]) -> Vec<i64> {
+fn without_repetitions(given: Vec<i64>) -> Vec<i64> {
     let mut ids = Vec::new();
-    for id in values.iter().filter_map(Value::as_i64) {
+    for id in given {
         if !ids.contains(&id) {
             ids.push(id);
         }

@@ -37,8 +37,7 @@ pub(crate) struct HeartbeatBody {
     #[schema(
         min_length = 8,
         max_length = 500,
-        pattern = "^https?://[a-z0-9]+([.-][a-z0-9]+)*(:[1-9][0-9]{0,3})?(/[a-z0-9/]*)?$",
-        example = "https://node.example.org"
+        format = "uri", example = "https://node.example.org"
     )]
     url: String,
     /// How many seconds this counts; 300 if it is left out, 1800 at most.
@@ -61,8 +60,7 @@ pub(crate) struct ReportBody {
     #[schema(
         min_length = 8,
         max_length = 500,
-        pattern = "^https?://[a-z0-9]+([.-][a-z0-9]+)*(:[1-9][0-9]{0,3})?(/[a-z0-9/]*)?$",
-        example = "https://node.example.org"
+        format = "uri", example = "https://node.example.org"
     )]
     url: Option<String>,
 }

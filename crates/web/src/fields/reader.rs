@@ -106,6 +106,17 @@ impl Fields {
         })
     }
 
+    /// A list of integers; each that is none is reported with its index.
+    pub fn ints(&mut self, key: &str) -> Field<'_, Vec<i64>> {
+        self.items(key, checks::list, |fields, loc, item| match checks::int(&item) {
+            Ok(number) => Some(number),
+            Err(failure) => {
+                fields.fail_at(loc, failure, item);
+                None
+            }
+        })
+    }
+
     /// A nested object, read by `read` with its own locations.
     pub fn object<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> Field<'_, T> {
         let raw = self.raw(key);

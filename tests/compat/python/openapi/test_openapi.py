@@ -15,7 +15,7 @@ SECONDS = "110"
 
 @pytest.fixture(scope="module")
 def hub():
-    hub = Hub(ACCESS_TOKEN_EXPIRE_MINUTES="600")
+    hub = Hub(ACCESS_TOKEN_EXPIRE_MINUTES="600", NATS_AUTH_TOKEN="a shared word of the tunnel 1", WALLET_PROVIDER="mock")
     yield hub
     hub.stop()
 
@@ -28,6 +28,7 @@ def test_every_promise_is_kept(hub, caller):
         fuzzer, "--config-file", HERE / "schemathesis.toml", "run", f"{hub.url}/openapi.json",
         "-H", f"Authorization: Bearer {token}", "--max-time", SECONDS, "--max-examples", "20", "--seed", "1",
     ]  # fmt: skip
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)}
     # One worker: several hit a fault of the interpreter's parser.
-    done = subprocess.run([*command, "--workers", "1"], cwd=hub.folder, capture_output=True, text=True, env=dict(os.environ))
+    done = subprocess.run([*command, "--workers", "1"], cwd=hub.folder, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-2000:]
