@@ -12,7 +12,7 @@ use syfthub_domain::{Error, Result, SharedClock};
 use syfthub_store::error_logs::{self, ErrorLogFilter, ErrorLogRow, NewErrorLog};
 use syfthub_store::{Db, Page, settings};
 
-use self::recorder::Recorder;
+use self::recorder::{Recorder, Teller};
 use crate::parts::Parts;
 
 /// How often it is asked whether old reports were deleted today.
@@ -39,8 +39,8 @@ impl ErrorReports {
     }
 
     /// Takes a report. It is written soon, in the background, and never fails or delays its sender.
-    pub(crate) fn record(&self, row: NewErrorLog) {
-        self.recorder.add(row);
+    fn record(&self, teller: Teller, row: NewErrorLog) {
+        self.recorder.add(teller, row);
     }
 
     /// Writes what was recorded so far.

@@ -15,6 +15,10 @@ use syfthub_web::Fault;
 
 use super::ErrorReports;
 use super::input::{self, clipped};
+use super::recorder::Teller;
+
+/// The event of a fault that no rule foresaw.
+const UNHANDLED: &str = "error.unhandled";
 
 /// Where the extractor of callers leaves who it found, for layers further out.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +43,10 @@ pub(crate) async fn layer(
     let answer = next.run(request).await;
     // A probe says every few seconds that the hub is not ready; that is its purpose.
     if answer.status().is_server_error() && !uri.path().starts_with("/health") {
-        reports.record(row(&answer, &method, &uri, slot.0.get().copied()));
+        let row = row(&answer, &method, &uri, slot.0.get().copied());
+        // Everybody can ask for what is not configured, as often as they like.
+        let teller = if row.event == UNHANDLED { Teller::Hub } else { Teller::Outside };
+        reports.record(teller, row);
     }
     answer
 }
@@ -48,7 +55,7 @@ fn row(answer: &Response, method: &Method, uri: &Uri, user_id: Option<UserId>) -
     let id = answer.headers().get(correlation::HEADER).and_then(|value| value.to_str().ok());
     let fault = answer.extensions().get::<Fault>().map(|fault| fault.0.as_ref());
     let event = match fault {
-        Some(fault) if fault.code == ErrorCode::Internal => "error.unhandled",
+        Some(fault) if fault.code == ErrorCode::Internal => UNHANDLED,
         Some(_) => "error.domain",
         None => "request.failed",
     };

@@ -16,6 +16,18 @@ const CAPACITY: usize = 500;
 const BATCH: usize = 100;
 /// Reports that are taken in a minute, whoever sends them.
 const PER_MINUTE: u32 = 1200;
+/// The part of both that anybody can fill from outside: the rest is for faults of the hub itself, so that a flood of
+/// reports cannot hide them.
+const FROM_OUTSIDE: (usize, u32) = (CAPACITY / 2, PER_MINUTE / 2);
+
+/// Who tells of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Teller {
+    /// The hub found it in itself.
+    Hub,
+    /// A client caused it or sent it.
+    Outside,
+}
 
 #[derive(Debug)]
 pub(super) struct Recorder {
@@ -41,7 +53,7 @@ impl Recorder {
     }
 
     /// Takes a report, or counts it as left out.
-    pub(super) fn add(&self, mut row: NewErrorLog) {
+    pub(super) fn add(&self, teller: Teller, mut row: NewErrorLog) {
         let now = self.clock.now();
         row.timestamp.get_or_insert(now);
         let mut waiting = self.lock();
@@ -49,7 +61,11 @@ impl Recorder {
             waiting.minute = now;
             waiting.taken = 0;
         }
-        if waiting.rows.len() >= CAPACITY || waiting.taken >= PER_MINUTE {
+        let (room, per_minute) = match teller {
+            Teller::Hub => (CAPACITY, PER_MINUTE),
+            Teller::Outside => FROM_OUTSIDE,
+        };
+        if waiting.rows.len() >= room || waiting.taken >= per_minute {
             waiting.left_out += 1;
             return;
         }
@@ -119,10 +135,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (recorder, _) = recorder(folder.path()).await;
         for _ in 0..=CAPACITY {
-            recorder.add(NewErrorLog::default());
+            recorder.add(Teller::Hub, NewErrorLog::default());
         }
         let waiting = recorder.lock();
         assert_eq!((waiting.rows.len(), waiting.left_out), (CAPACITY, 1));
+    }
+
+    #[tokio::test]
+    async fn a_flood_from_outside_leaves_room_for_faults_of_the_hub() {
+        let folder = tempfile::tempdir().unwrap();
+        let (recorder, _) = recorder(folder.path()).await;
+        for _ in 0..CAPACITY {
+            recorder.add(Teller::Outside, NewErrorLog::default());
+        }
+        assert_eq!(recorder.lock().rows.len(), FROM_OUTSIDE.0);
+        for _ in 0..PER_MINUTE {
+            recorder.add(Teller::Outside, NewErrorLog::default());
+            recorder.take();
+        }
+        assert_eq!(recorder.lock().taken, FROM_OUTSIDE.1);
+        recorder.add(Teller::Hub, NewErrorLog::default());
+        assert_eq!(recorder.lock().rows.len(), 1);
     }
 
     #[tokio::test]
@@ -130,13 +163,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (recorder, clock) = recorder(folder.path()).await;
         for _ in 0..PER_MINUTE {
-            recorder.add(NewErrorLog::default());
+            recorder.add(Teller::Hub, NewErrorLog::default());
             recorder.take();
         }
-        recorder.add(NewErrorLog::default());
+        recorder.add(Teller::Hub, NewErrorLog::default());
         assert_eq!(recorder.lock().rows.len(), 0);
         clock.advance(Duration::from_mins(1));
-        recorder.add(NewErrorLog::default());
+        recorder.add(Teller::Hub, NewErrorLog::default());
         assert_eq!(recorder.lock().rows.len(), 1);
     }
 
@@ -144,7 +177,7 @@ mod tests {
     async fn a_database_that_does_not_answer_costs_the_reports_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let (recorder, _) = recorder(folder.path()).await; // no table: nothing was migrated
-        recorder.add(NewErrorLog::default());
+        recorder.add(Teller::Hub, NewErrorLog::default());
         recorder.flush().await;
         assert_eq!(recorder.lock().rows.len(), 0);
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use syfthub_domain::{Error, Timestamp, UserId};
 use syfthub_store::error_logs::{ErrorLogFilter, NewErrorLog};
 use syfthub_web::{ApiResult, ClientIp, Fields, JsonBody, PathId, QueryFields};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::recorder::Teller;
 use super::wire::{ErrorReport, ErrorReportDetail, FrontendReport, Receipt, ServiceReport};
 use super::{ErrorReports, input};
 use crate::access::{Admin, Viewer};
@@ -54,9 +55,10 @@ async fn service_report(
     State(limits): State<Arc<Limits>>,
     State(reports): State<Arc<ErrorReports>>,
     ClientIp(ip): ClientIp,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> ApiResult<(StatusCode, Json<Receipt>)> {
-    if !is_inside(ip) {
+    if !is_inside(ip) || !forwarded_inside(&headers) {
         return Err(Error::not_found("Not Found").into());
     }
     limits.check(Scope::ServiceReport, ip).await?;
@@ -65,7 +67,7 @@ async fn service_report(
 
 fn taken(reports: &ErrorReports, row: NewErrorLog) -> (StatusCode, Json<Receipt>) {
     let correlation_id = row.correlation_id.clone();
-    reports.record(row);
+    reports.record(Teller::Outside, row);
     (StatusCode::ACCEPTED, Json(Receipt { received: true, correlation_id }))
 }
 
@@ -75,6 +77,15 @@ fn is_inside(ip: IpAddr) -> bool {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
     }
+}
+
+/// Whether every address that a proxy wrote down is inside too. A proxy that nobody declared as trusted stands in a
+/// private network itself, so its own address proves nothing about whom it speaks for.
+fn forwarded_inside(headers: &HeaderMap) -> bool {
+    ["x-real-ip", "x-forwarded-for"].into_iter().flat_map(|name| headers.get_all(name)).all(|value| {
+        let mut addresses = value.to_str().unwrap_or_default().split(',');
+        addresses.all(|address| address.trim().parse().is_ok_and(is_inside))
+    })
 }
 
 /// Error reports, newest first

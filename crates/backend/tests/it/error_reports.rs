@@ -7,7 +7,7 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use syfthub_store::error_logs::{self, ErrorLogFilter, NewErrorLog};
-use syfthub_web::ClientIp;
+use syfthub_web::{ClientIp, PeerAddress};
 
 use crate::actor::{Actor, TestApp};
 use crate::shorthand::each;
@@ -105,6 +105,20 @@ async fn services_report_from_inside_only() {
         app.anon().raw(request.body(Body::from(body.to_string())).unwrap()).await
     };
     from("203.0.113.9").await.refused(404);
+    // Through a proxy, trusted or not, in a private network: it is the client that counts.
+    for (header, value) in [
+        ("x-real-ip", "203.0.113.9"),
+        ("x-forwarded-for", "203.0.113.9, 10.0.0.1"),
+        ("x-real-ip", "somebody"),
+    ] {
+        for peer in ["127.0.0.1", "10.0.0.7"] {
+            let mut request = Request::post(SERVICE).header("content-type", "application/json");
+            let peer = PeerAddress(peer.parse().unwrap());
+            request.extensions_mut().unwrap().insert(peer);
+            let request = request.header(header, value).body(Body::from(body.to_string())).unwrap();
+            app.anon().raw(request).await.refused(404);
+        }
+    }
     let receipt = from("10.0.0.7").await.expect(StatusCode::ACCEPTED);
     assert_eq!(receipt["correlation_id"], "c-2");
     assert_eq!(app.anon().post(SERVICE, &json!({})).await.refused_fields(), ["service", "event", "message"]);
