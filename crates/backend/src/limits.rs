@@ -39,6 +39,8 @@ pub(crate) enum Scope {
     Feedback,
     /// Peer tokens for guests.
     GuestPeerToken,
+    /// Peer tokens for users, each of which takes room until it expires.
+    PeerToken,
     /// Credentials of a tunnel, which are made at a provider.
     Tunnel,
     /// Inviting an endpoint to a collective, which may send a mail.
@@ -61,6 +63,7 @@ impl Scope {
             Self::ServiceReport => "service-report",
             Self::Feedback => "feedback",
             Self::GuestPeerToken => "guest-peer-token",
+            Self::PeerToken => "peer-token",
             Self::Tunnel => "tunnel",
             Self::Invitation => "collective-invitation",
         }
@@ -109,6 +112,7 @@ impl Limits {
             Scope::ServiceReport => Rule::per_seconds(600, 60),
             Scope::Feedback => Rule::per_seconds(10, 3600),
             Scope::Tunnel => Rule::per_seconds(10, 60),
+            Scope::PeerToken => Rule::per_seconds(120, 60),
             // A chat begins with a search and costs far more than that.
             Scope::Search => {
                 let Rule { max, window } = self.rules.chat;

@@ -41,13 +41,16 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(post, path = "/api/v1/peer-token", tag = "nats", security(("bearer" = [])),
     request_body = PeerTokenRequest,
     responses((status = 200, body = Peer), (status = 401), (status = 403), (status = 415), (status = 422),
-        (status = 503, description = "NATS is not configured on this hub")))]
+        (status = 429), (status = 503, description = "NATS is not configured on this hub")))]
 async fn peer_token(
+    State(limits): State<Arc<Limits>>,
     State(peers): State<Arc<Peers>>,
     User(caller): User,
+    ClientIp(ip): ClientIp,
     JsonBody(body): JsonBody,
 ) -> ApiResult<impl IntoResponse> {
     peers.credential()?;
+    limits.check_user(Scope::PeerToken, caller.user_id, ip).await?;
     let targets = targets(body, 1)?;
     Ok((NO_STORE, Json(peers.token_for(caller.user_id, &targets).await?)))
 }

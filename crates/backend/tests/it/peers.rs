@@ -111,3 +111,18 @@ async fn a_public_key_is_set_by_its_owner_and_read_by_all() {
     anon.put("/api/v1/nats/encryption-key", &json!({"encryption_public_key": KEY})).await.refused(401);
     drop(app);
 }
+
+#[tokio::test]
+async fn a_user_cannot_fill_the_cache_with_peer_tokens() {
+    let app = TestApp::start_with(|settings| {
+        settings.optional.nats.auth_token = Some(Secret::new("nats-secret"));
+        settings.rate_limits.enabled = true;
+    });
+    let (app, _, user) = app.await.with_user("bob").await;
+    let other = app.user("carol").await;
+    for _ in 0..120 {
+        user.post("/api/v1/peer-token", &targets(&["alice"])).await.expect(StatusCode::OK);
+    }
+    user.post("/api/v1/peer-token", &targets(&["alice"])).await.refused(429);
+    other.post("/api/v1/peer-token", &targets(&["alice"])).await.expect(StatusCode::OK);
+}
