@@ -143,7 +143,7 @@ impl Message {
             Self::VerificationCode { code, full_name, valid_for }
             | Self::PasswordResetCode { code, full_name, valid_for } => vec![
                 ("code", code.expose().to_owned()),
-                ("full_name", full_name.clone()),
+                ("full_name", greeted(full_name)),
                 ("minutes", valid_for.as_secs().div_ceil(60).to_string()),
             ],
             Self::CollectiveInvitation { inviter, collective, endpoint } => vec![
@@ -161,6 +161,18 @@ impl Message {
 fn with_body<'v>(values: &[(&'v str, String)], subject: &str, body: &str) -> Vec<(&'v str, String)> {
     let own = [("subject", subject.to_owned()), ("body", body.trim_end().to_owned())];
     values.iter().cloned().chain(own).collect()
+}
+
+/// A name to greet somebody by. Whoever registers chooses both the name and whom the mail goes to, so a name with
+/// something that mail programs turn into a link is left out.
+fn greeted(name: &str) -> String {
+    let is_link = |word: &str| {
+        let dotted = word.split('.').filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        word.contains(['/', '@', '\\'])
+            || word.to_lowercase().contains("http")
+            || (dotted.len() > 1 && dotted.last().is_some_and(|end| end.chars().count() > 1))
+    };
+    if name.split_whitespace().any(is_link) { "there".to_owned() } else { name.to_owned() }
 }
 
 /// One line of at most 200 characters: neither a header nor a sentence can be broken off by a value.
@@ -199,6 +211,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_name_is_no_way_to_send_links_to_strangers() {
+        for bad in [
+            "You won! evil.example",
+            "http://evil",
+            "evil.co/x",
+            "HTTPS:evil",
+            "a@b",
+            "See www.evil.example now",
+        ] {
+            assert_eq!(greeted(bad), "there", "{bad}");
+        }
+        for good in ["Bob", "J. R. R. Tolkien", "J.R.R. Tolkien", "Martin Luther King Jr.", "Ada", "王小明"]
+        {
+            assert_eq!(greeted(good), good);
+        }
+    }
 
     fn sender() -> Sender {
         Sender { instance: "Ada's <Hub>".to_owned(), url: "https://hub.example.com".to_owned() }
