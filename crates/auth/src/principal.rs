@@ -68,6 +68,7 @@ impl Action {
         let segments: Vec<&str> = rest.split('/').filter(|segment| !segment.is_empty()).collect();
         // Reading these is as good as holding what they give.
         if let ["admin" | "accounting", ..]
+        | ["users"]
         | ["nats", "credentials"]
         | ["users", "me", "tunnel-credentials" | "accounting"] = segments.as_slice()
         {
@@ -127,6 +128,7 @@ mod tests {
             ("DELETE", "/api/v1/users/3", Action::Credential),
             ("PATCH", "/api/v1/users/3/deactivate", Action::Credential),
             ("GET", "/api/v1/admin/users", Action::Credential),
+            ("GET", "/api/v1/users/", Action::Credential),
             ("GET", "/api/v1/nats/credentials", Action::Credential),
             ("PUT", "/api/v1/nats/encryption-key", Action::Credential),
             ("GET", "/api/v1/nats/encryption-key/ada", Action::Read),

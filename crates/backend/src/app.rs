@@ -51,7 +51,7 @@ use crate::sign_in::SignIn;
 use crate::statistics::Statistics;
 use crate::tokens::Tokens;
 use crate::tunnels::Tunnels;
-use crate::users::Users;
+use crate::users::{Neighbours, Users};
 use crate::verification::Verification;
 use crate::wallet::Wallet;
 
@@ -117,14 +117,6 @@ impl App {
             hub_tokens(settings, &master),
             activity.clone(),
         ));
-        let users = Users::new(
-            db.clone(),
-            clock.clone(),
-            Arc::clone(&hashing),
-            Arc::clone(&access),
-            passwords.min_length,
-        );
-        let users = Arc::new(users.verifying(settings.mail.provider.is_some()));
         let parts = Parts {
             settings: Arc::new(settings.clone()),
             db: db.clone(),
@@ -136,7 +128,8 @@ impl App {
             mail: Arc::new(Mail::build(settings, &db, &clock, &sealer, mailer)?),
             sealer,
         };
-        let features = features(&parts, users, hashing, minter)?;
+        let features = features(&parts, hashing, minter)?;
+        features.hub_settings.reload().await?;
         let state = AppState(Arc::new(features));
         let background = Arc::new(Mutex::new(background(&state, &db, &clock, facts)));
         Ok(Self { settings: Arc::new(settings.clone()), db, clock, state, background })
@@ -220,13 +213,32 @@ async fn build_search_index(db: &Db) -> Result<()> {
 }
 
 /// The features, each built from what it needs.
-fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: Minter) -> Result<Features> {
+fn features(parts: &Parts, hashing: Arc<Passwords>, minter: Minter) -> Result<Features> {
     let Parts { settings, db, cache, clock, access, .. } = parts;
     let rotation = settings.tokens.rotation;
-    let sessions = Sessions::new(db.clone(), clock.clone(), hashing, Arc::clone(access), rotation)
-        .verifying(parts.mail.is_enabled());
     let endpoints = Endpoints::new(db.clone(), cache.clone(), clock.clone(), settings.health_check.clone());
     let endpoints = Arc::new(endpoints);
+    let hub_settings = Arc::new(HubSettings::build(parts));
+    let idp = IdentityProvider::new(
+        db.clone(),
+        clock.clone(),
+        minter,
+        Arc::clone(&hub_settings),
+        parts.activity.clone(),
+    );
+    let identity_provider = Arc::new(idp);
+    let neighbours = Neighbours {
+        access: Arc::clone(access),
+        endpoints: Arc::clone(&endpoints),
+        hub_settings: Arc::clone(&hub_settings),
+        identity_provider: Arc::clone(&identity_provider),
+        mail: Arc::clone(&parts.mail),
+    };
+    let min_password = settings.passwords.min_length;
+    let users = Users::new(db.clone(), clock.clone(), Arc::clone(&hashing), min_password, neighbours);
+    let users = Arc::new(users.verifying(parts.mail.is_enabled()));
+    let sessions = Sessions::new(db.clone(), clock.clone(), hashing, Arc::clone(access), rotation)
+        .verifying(parts.mail.is_enabled());
     let limiter = RateLimiter::new(cache.clone(), &settings.rate_limits);
     let setup = Setup::new(db.clone(), clock.clone(), Arc::clone(&users), settings.public.origin());
     let invoke = Invoke::build(parts, Arc::clone(&endpoints), Arc::clone(&users))?;
@@ -234,12 +246,7 @@ fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: M
         sessions: Arc::new(sessions),
         tokens: Arc::new(Tokens::new(db.clone(), clock.clone(), Arc::clone(access))),
         endpoints: Arc::clone(&endpoints),
-        identity_provider: Arc::new(IdentityProvider::new(
-            db.clone(),
-            clock.clone(),
-            minter,
-            parts.activity.clone(),
-        )),
+        identity_provider,
         setup: Arc::new(setup),
         limits: Arc::new(Limits::new(
             limiter,
@@ -255,7 +262,7 @@ fn features(parts: &Parts, users: Arc<Users>, hashing: Arc<Passwords>, minter: M
         collectives: Arc::new(Collectives::build(parts)?),
         error_reports: Arc::new(ErrorReports::build(parts)?),
         feedback: Arc::new(Feedback::build(parts)?),
-        hub_settings: Arc::new(HubSettings::build(parts)?),
+        hub_settings,
         invoke: Arc::new(invoke),
         monitor: Arc::new(Monitor::build(parts, endpoints)?),
         peers: Arc::new(Peers::build(parts)?),
@@ -300,6 +307,7 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock, facts: Facts) -> V
     let monitor = Arc::clone(&state.monitor);
     let (sealing, pruning) = (Arc::clone(&state.audit), Arc::clone(&state.audit));
     let activity = facts.write_forever(db.clone());
+    let hub_settings = Arc::clone(&state.hub_settings);
     let (db, clock) = (db.clone(), clock.clone());
     let verification = Arc::clone(&state.verification);
     vec![
@@ -310,6 +318,7 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock, facts: Facts) -> V
         spawn_linked(activity),
         spawn_linked(async move { sealing.seal_forever().await }),
         spawn_linked(async move { pruning.prune_forever().await }),
+        spawn_linked(async move { hub_settings.follow_changes().await }),
         spawn_linked(async move { access.follow_changes().await }),
         spawn_linked(async move { endpoints.follow_changes().await }),
         spawn_linked(async move { monitor.run().await }),

@@ -68,8 +68,46 @@ pub enum Admin {
         /// Whom
         username: String,
     },
+    /// Make an administrator an ordinary user again; the last one stays
+    Demote {
+        /// Whom
+        username: String,
+    },
     /// Print their names
     List,
+    /// The hub's settings: registration, allowed_domains, guest_access, instance_name
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  syfthub-backend admin settings list\n  \
+                      syfthub-backend admin settings set registration invitation\n  \
+                      syfthub-backend admin settings set allowed_domains example.com,example.org\n  \
+                      syfthub-backend admin settings reset registration"
+    )]
+    Settings(HubSetting),
+}
+
+/// What to do about the hub's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum HubSetting {
+    /// Print all of them, and which were changed
+    List,
+    /// Print one
+    Get {
+        /// Its name
+        name: String,
+    },
+    /// Change one; the running processes follow within ten seconds, with Redis at once
+    Set {
+        /// Its name
+        name: String,
+        /// Its new value
+        value: String,
+    },
+    /// Give one its default again
+    Reset {
+        /// Its name
+        name: String,
+    },
 }
 
 /// Does it. Errors carry a text for the operator.
@@ -187,6 +225,11 @@ async fn administer(settings: &Settings, admin: &Admin) -> anyhow::Result<ExitCo
             app.promote(username).await.map_err(|error| explain(&error))?;
             writeln!(out, "{username} is an administrator now")?;
         }
+        Admin::Demote { username } => {
+            app.demote(username).await.map_err(|error| explain(&error))?;
+            writeln!(out, "{username} is no administrator any more")?;
+        }
+        Admin::Settings(setting) => hub_setting(&app, setting, &mut out).await?,
         Admin::List => {
             for name in app.list_admins().await.map_err(|error| explain(&error))? {
                 writeln!(out, "{name}")?;
@@ -195,6 +238,31 @@ async fn administer(settings: &Settings, admin: &Admin) -> anyhow::Result<ExitCo
     }
     app.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn hub_setting(app: &App, command: &HubSetting, out: &mut impl std::io::Write) -> anyhow::Result<()> {
+    match command {
+        HubSetting::List => {
+            for (name, value, changed) in app.settings() {
+                writeln!(out, "{name} = {value}{}", if changed { "" } else { "  (default)" })?;
+            }
+        }
+        HubSetting::Get { name } => {
+            let found = app.settings().into_iter().find(|(known, _, _)| known == name);
+            let (_, value, _) =
+                found.ok_or_else(|| anyhow!("there is no setting {name}; see `settings list`"))?;
+            writeln!(out, "{value}")?;
+        }
+        HubSetting::Set { name, value } => {
+            app.set_setting(name, Some(value)).await.map_err(|error| explain(&error))?;
+            writeln!(out, "{name} was changed")?;
+        }
+        HubSetting::Reset { name } => {
+            app.set_setting(name, None).await.map_err(|error| explain(&error))?;
+            writeln!(out, "{name} has its default again")?;
+        }
+    }
+    Ok(())
 }
 
 fn read_password() -> anyhow::Result<Secret> {

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::FromRef;
+use axum::extract::{FromRef, State};
 use axum::{Json, Router};
 use serde_json::json;
 use syfthub_domain::Result;
@@ -172,8 +172,8 @@ pub(crate) fn build(state: AppState, health: health::Health, stack: &Stack) -> R
     let (routes, document) = documented().split_for_parts();
     let routes = routes
         .layer(axum::middleware::from_fn(audit::origin::layer))
-        .with_state(state)
         .route("/", axum::routing::get(root))
+        .with_state(state)
         .merge(health::routes(health))
         .merge(docs::router_of_json(&api_document::complete(&document))?);
     let wrapped = stack.wrap(routes);
@@ -183,8 +183,9 @@ pub(crate) fn build(state: AppState, health: health::Health, stack: &Stack) -> R
         .layer(observed))
 }
 
-async fn root() -> Json<serde_json::Value> {
-    Json(json!({"message": "Welcome to SyftHub", "version": env!("CARGO_PKG_VERSION"), "docs": "/docs"}))
+async fn root(State(hub): State<Arc<HubSettings>>) -> Json<serde_json::Value> {
+    let message = format!("Welcome to {}", hub.current().instance_name);
+    Json(json!({"message": message, "version": env!("CARGO_PKG_VERSION"), "docs": "/docs"}))
 }
 
 #[cfg(test)]

@@ -65,12 +65,7 @@ impl Settings {
             optional: OptionalParts::for_tests(),
             audit: TEST_AUDIT,
             health_check: test_health_check(),
-            hub: Hub {
-                registration: RegistrationMode::Open,
-                allowed_domains: Vec::new(),
-                guest_access: true,
-                instance_name: "SyftHub".to_owned(),
-            },
+            hub: test_hub(),
             mail: test_mail(),
             one_time_codes: TEST_CODES,
             egress: Egress { allow: EgressAllow::Loopback, internal_ports: Vec::new() },
@@ -102,6 +97,15 @@ const TEST_LOG: Log = Log {
     response_body: false,
     dir: None,
 };
+
+fn test_hub() -> Hub {
+    Hub {
+        registration: RegistrationMode::Open,
+        allowed_domains: Vec::new(),
+        guest_access: true,
+        instance_name: "SyftHub".to_owned(),
+    }
+}
 
 fn test_mail() -> Mail {
     Mail {

@@ -4,14 +4,14 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use hyper::Method;
 use serde_json::{Value, json};
 use syfthub_config::{Secret, Settings};
 use syfthub_domain::Username;
 
 use crate::admin_client::AdminClient;
-use crate::cli::{AdminArgs, AdminCommand};
+use crate::cli::{AdminArgs, AdminCommand, SettingsCommand};
 use crate::serve::lock::DataDirLock;
 use crate::{load_settings, offline, terminal};
 
@@ -32,6 +32,13 @@ pub(crate) async fn run(args: AdminArgs, config: Option<&Path>) -> anyhow::Resul
             promote(&settings, username).await?;
             terminal::line(format!("{username} is an administrator now"))?;
         }
+        AdminCommand::Demote { username } => {
+            let username =
+                Username::parse(&username).map_err(|error| anyhow::anyhow!("{username}: {error}"))?;
+            demote(&settings, username.as_str()).await?;
+            terminal::line(format!("{} is no administrator any more", username.as_str()))?;
+        }
+        AdminCommand::Settings(command) => hub_settings(&settings, command).await?,
         AdminCommand::List => {
             for name in list(&settings).await? {
                 terminal::line(name)?;
@@ -71,6 +78,59 @@ async fn promote(settings: &Settings, username: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     offline::backend(settings).await?.promote(username).await.map_err(offline::explain)
+}
+
+async fn demote(settings: &Settings, username: &str) -> anyhow::Result<()> {
+    if let Some(hub) = running(settings) {
+        hub.call(Method::POST, &format!("/admins/{username}/demote"), None).await?;
+        return Ok(());
+    }
+    offline::backend(settings).await?.demote(username).await.map_err(offline::explain)
+}
+
+async fn hub_settings(settings: &Settings, command: SettingsCommand) -> anyhow::Result<()> {
+    match command {
+        SettingsCommand::List => {
+            for (name, value, changed) in all_settings(settings).await? {
+                let note = if changed { "" } else { "  (default)" };
+                terminal::line(format!("{name} = {value}{note}"))?;
+            }
+        }
+        SettingsCommand::Get { name } => {
+            let all = all_settings(settings).await?;
+            let names: Vec<&str> = all.iter().map(|(name, _, _)| name.as_str()).collect();
+            let Some((_, value, _)) = all.iter().find(|(known, _, _)| *known == name) else {
+                bail!("there is no setting {name}; there are {}", names.join(", "));
+            };
+            terminal::line(value)?;
+        }
+        SettingsCommand::Set { name, value } => {
+            set(settings, &name, Some(&value)).await?;
+            terminal::line(format!("{name} was changed"))?;
+        }
+        SettingsCommand::Reset { name } => {
+            set(settings, &name, None).await?;
+            terminal::line(format!("{name} has its default again"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn all_settings(settings: &Settings) -> anyhow::Result<Vec<(String, String, bool)>> {
+    if let Some(hub) = running(settings) {
+        let answer = hub.call(Method::GET, "/settings", None).await?;
+        return serde_json::from_value(answer).context("the hub sent no settings");
+    }
+    Ok(offline::backend(settings).await?.settings())
+}
+
+async fn set(settings: &Settings, name: &str, value: Option<&str>) -> anyhow::Result<()> {
+    if let Some(hub) = running(settings) {
+        let body = json!({ "name": name, "value": value });
+        hub.call(Method::PUT, "/settings", Some(&body)).await?;
+        return Ok(());
+    }
+    offline::backend(settings).await?.set_setting(name, value).await.map_err(offline::explain)
 }
 
 async fn list(settings: &Settings) -> anyhow::Result<Vec<String>> {

@@ -5,6 +5,31 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// What is shown below the help of `syfthub admin`.
+const ADMIN_EXAMPLES: &str = "\
+Examples:
+  syfthub admin create ada --email ada@example.com
+  syfthub admin promote bob
+  syfthub admin settings list
+  syfthub admin settings set registration invitation
+
+The commands go through the running hub, if there is one, and work without one.";
+
+/// What is shown below the help of `syfthub admin settings`.
+const SETTINGS_EXAMPLES: &str = "\
+Settings:
+  registration     open, invitation, domains or closed
+  allowed_domains  mail domains that may register with `domains`: example.com,example.org
+  guest_access     true or false: whether people without an account may browse and ask
+  instance_name    what the hub calls itself
+
+Examples:
+  syfthub admin settings list
+  syfthub admin settings get registration
+  syfthub admin settings set allowed_domains example.com,example.org
+  syfthub admin settings set registration domains
+  syfthub admin settings reset registration";
+
 /// Where `make run` puts the hub.
 pub const DEFAULT_HUB: &str = "http://localhost:8080";
 
@@ -30,7 +55,8 @@ pub enum Command {
     Node(Box<NodeArgs>),
     /// Ask a hub a question and read the cited answer.
     Ask(AskArgs),
-    /// Create and list administrators.
+    /// Administrators and the hub's settings: who may register, guest access, the hub's name.
+    #[command(after_help = ADMIN_EXAMPLES)]
     Admin(AdminArgs),
     /// Bring the database up to date and say what was done.
     Migrate(DataDirArgs),
@@ -182,8 +208,40 @@ pub enum AdminCommand {
         /// Username.
         username: String,
     },
+    /// Make an administrator an ordinary user again. The last one stays.
+    Demote {
+        /// Username.
+        username: String,
+    },
     /// List the administrators.
     List,
+    /// Show and change what the hub decides at run time.
+    #[command(subcommand, after_help = SETTINGS_EXAMPLES)]
+    Settings(SettingsCommand),
+}
+
+/// What `syfthub admin settings` can do.
+#[derive(Debug, Subcommand)]
+pub enum SettingsCommand {
+    /// List all settings, and which of them were changed.
+    List,
+    /// Print the value of one setting.
+    Get {
+        /// Its name.
+        name: String,
+    },
+    /// Change one setting; the running hub follows at once.
+    Set {
+        /// Its name.
+        name: String,
+        /// Its new value.
+        value: String,
+    },
+    /// Give one setting its default again.
+    Reset {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// `syfthub config`.

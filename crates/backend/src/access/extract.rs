@@ -18,7 +18,8 @@ pub(crate) struct User(pub(crate) Principal);
 #[derive(Debug, Clone)]
 pub(crate) struct Admin(pub(crate) Principal);
 
-/// Whoever asks. A credential that is not good, or does not cover this request, is as good as none.
+/// Whoever asks. A credential that is not good, or does not cover this request, is as good as none. 401 for nobody on
+/// a hub that is not open to guests.
 #[derive(Debug, Clone)]
 pub(crate) struct Viewer(pub(crate) Option<Principal>);
 
@@ -34,6 +35,16 @@ async fn principal(parts: &Parts, state: &AppState, credential: &Secret) -> Resu
     }
     principal.require(Action::classify(parts.method.as_str(), parts.uri.path()))?;
     Ok(principal)
+}
+
+/// Whoever asks, also on a hub that is not open to guests.
+pub(crate) async fn whoever(parts: &Parts, state: &AppState) -> Result<Option<Principal>, ApiError> {
+    let Bearer(Some(credential)) = Bearer::from_headers(&parts.headers) else { return Ok(None) };
+    match principal(parts, state, &credential).await {
+        Ok(principal) => Ok(Some(principal)),
+        Err(error) if error.error().code.http_status() < 500 => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl FromRequestParts<AppState> for User {
@@ -61,12 +72,11 @@ impl FromRequestParts<AppState> for Viewer {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let Bearer(Some(credential)) = Bearer::from_headers(&parts.headers) else { return Ok(Self(None)) };
-        match principal(parts, state, &credential).await {
-            Ok(principal) => Ok(Self(Some(principal))),
-            Err(error) if error.error().code.http_status() < 500 => Ok(Self(None)),
-            Err(error) => Err(error),
+        let viewer = whoever(parts, state).await?;
+        if viewer.is_none() {
+            state.hub_settings.admit_anonymous()?;
         }
+        Ok(Self(viewer))
     }
 }
 

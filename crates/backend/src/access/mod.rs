@@ -21,7 +21,7 @@ use syfthub_store::{Db, access_tokens, refresh, users};
 
 use crate::audit::activity::{Activity, Kind, Whose};
 
-pub(crate) use extract::{Admin, Credential, User, Viewer};
+pub(crate) use extract::{Admin, Credential, User, Viewer, whoever};
 
 /// How long a verified credential is believed without looking again. With the message bus down this is
 /// also how long another replica may go on accepting one that was revoked here.

@@ -10,6 +10,7 @@ use syfthub_store::{Page, users};
 
 use crate::App;
 use crate::audit::Origin;
+use crate::hub_settings::Change;
 use crate::tokens::NewToken;
 use crate::users::{NewAccount, SAMPLES_EMAIL, new_email, wire};
 
@@ -40,14 +41,35 @@ impl App {
         let (Some(username), Some(email), true) = (username, email, wrong.is_empty()) else {
             return Err(Error::fields(wrong));
         };
-        let account =
-            NewAccount { username, email, full_name: full_name.to_owned(), password: password.clone() };
+        let account = NewAccount {
+            username,
+            email,
+            full_name: full_name.to_owned(),
+            password: password.clone(),
+            invitation: None,
+        };
         Ok(self.state.users.create_admin(account).await?.into())
     }
 
     /// Makes an existing user an administrator.
     pub async fn promote(&self, username: &str) -> Result<()> {
         self.state.users.promote(username).await.map(|_| ())
+    }
+
+    /// Makes an administrator an ordinary user; not the last one.
+    pub async fn demote(&self, username: &str) -> Result<()> {
+        self.state.users.demote(&Origin::system("cli"), username).await.map(|_| ())
+    }
+
+    /// The hub's settings: name, value as text, and whether it was changed from its default.
+    pub fn settings(&self) -> Vec<(String, String, bool)> {
+        self.state.hub_settings.as_text()
+    }
+
+    /// Changes one of the hub's settings; `None` gives it its default again.
+    pub async fn set_setting(&self, name: &str, value: Option<&str>) -> Result<()> {
+        let change = Change::of_text(name, value)?;
+        self.state.hub_settings.change(&Origin::system("cli"), &change).await
     }
 
     /// Names of all active administrators, in alphabetical order.

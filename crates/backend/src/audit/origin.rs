@@ -12,7 +12,7 @@ use syfthub_logging::correlation;
 use syfthub_store::audit::{Actor, Entry, Outcome};
 use syfthub_web::{ApiError, ClientIp};
 
-use crate::access::Viewer;
+use crate::access::whoever;
 use crate::router::AppState;
 
 tokio::task_local! {
@@ -103,7 +103,7 @@ impl FromRequestParts<AppState> for Origin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let Viewer(principal) = Viewer::from_request_parts(parts, state).await?;
+        let principal = whoever(parts, state).await?;
         let nobody = Self::system("guest");
         Ok(principal.map_or_else(
             || nobody.clone(),

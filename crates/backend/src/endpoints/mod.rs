@@ -57,6 +57,11 @@ impl Endpoints {
         self.listings.follow_changes().await;
     }
 
+    /// Drops the kept listings everywhere, because something about an owner changed.
+    pub(crate) async fn listings_changed(&self) {
+        self.listings.changed().await;
+    }
+
     /// Publishes an endpoint of the caller.
     pub(crate) async fn create(&self, owner: &Principal, create: Create) -> Result<EndpointWithOwner> {
         let now = self.clock.now();

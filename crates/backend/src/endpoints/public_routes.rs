@@ -82,6 +82,7 @@ async fn grouped(
     params(("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"), ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "Rows to return; 100 if not given")), responses((status = 200, body = Owners), (status = 422)))]
 async fn owners(
     State(endpoints): State<Arc<Endpoints>>,
+    Viewer(_viewer): Viewer,
     headers: HeaderMap,
     QueryFields(mut query): QueryFields,
 ) -> ApiResult<Response> {

@@ -4,6 +4,7 @@ pub(crate) mod keys;
 pub(crate) mod routes;
 pub mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache as Remembered;
@@ -14,6 +15,8 @@ use syfthub_store::{Db, users};
 
 use crate::audit::activity::{Activity, Kind, Whose};
 use crate::audit::origin::client_address;
+use crate::hub_settings::HubSettings;
+
 use wire::Verification;
 
 /// How long the answer to "is there such a user" is believed. Tokens live a minute, so a user who is
@@ -36,14 +39,21 @@ pub struct IdentityProvider {
     db: Db,
     clock: SharedClock,
     minter: Minter,
+    hub_settings: Arc<HubSettings>,
     audiences: Remembered<String, Audience>,
     activity: Activity,
 }
 
 impl IdentityProvider {
-    pub(crate) fn new(db: Db, clock: SharedClock, minter: Minter, activity: Activity) -> Self {
+    pub(crate) fn new(
+        db: Db,
+        clock: SharedClock,
+        minter: Minter,
+        hub_settings: Arc<HubSettings>,
+        activity: Activity,
+    ) -> Self {
         let audiences = Remembered::builder().max_capacity(CAPACITY).time_to_live(REMEMBER).build();
-        Self { db, clock, minter, audiences, activity }
+        Self { db, clock, minter, hub_settings, audiences, activity }
     }
 
     /// A token that proves `principal` to the services of the user `audience`.
@@ -56,6 +66,7 @@ impl IdentityProvider {
 
     /// A token that lets somebody without an account reach the public endpoints of the user `audience`.
     pub(crate) async fn mint_guest(&self, audience: &str) -> Result<Minted> {
+        self.hub_settings.admit_guest()?;
         let audience = self.check_audience(audience).await?;
         let minted = self.minter.mint_guest(&audience, self.clock.now()).await?;
         self.minted(Whose::Guest, audience);
@@ -64,6 +75,11 @@ impl IdentityProvider {
 
     fn minted(&self, whose: Whose<'_>, audience: String) {
         self.activity.note(Kind::SatelliteTokenMinted, whose, client_address(), Some(audience));
+    }
+
+    /// Looks at a name again, because its account changed. Other processes believe what they know a little longer.
+    pub(crate) async fn forget(&self, name: &str) {
+        self.audiences.invalidate(name).await;
     }
 
     /// The name in its stored form, if it is an active user's. A database that does not answer is an error

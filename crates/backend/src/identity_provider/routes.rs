@@ -50,7 +50,7 @@ async fn token(
 /// A token that lets a guest reach the public endpoints of one user
 #[utoipa::path(get, path = "/api/v1/token/guest", tag = "identity",
     params(("aud" = String, Query, min_length = 1, max_length = 255, pattern = r"\S", description = "Username of the service's owner")),
-    responses((status = 200, body = SatelliteToken), (status = 400), (status = 404), (status = 422), (status = 429)))]
+    responses((status = 200, body = SatelliteToken), (status = 400), (status = 403, description = "The hub is not open to guests"), (status = 404), (status = 422), (status = 429)))]
 async fn guest_token(
     State(limits): State<Arc<Limits>>,
     State(idp): State<Arc<IdentityProvider>>,

@@ -21,6 +21,7 @@ use crate::access::Access;
 use crate::audit::activity::{Kind, Whose};
 use crate::audit::origin::client_address;
 use crate::audit::{self, Origin};
+use crate::users::end_sessions;
 
 /// The one text for a wrong name and for a wrong password.
 const WRONG: &str = "Incorrect username or password";
@@ -234,12 +235,11 @@ impl Sessions {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
         users::set_password(&mut tx, user.id, &hash, now).await?;
-        users::bump_token_epoch(&mut tx, user.id).await?;
-        refresh::revoke_user(&mut tx, user.id, now).await?;
+        let ended = end_sessions(&mut tx, user.id, now).await?;
         let entry = Origin::of(principal).entry(now, "user.password_changed", "user", user.id);
         audit::record(&mut tx, &entry).await?;
         tx.commit().await?;
-        self.access.forget_user(user.id).await;
+        ended.announce(&self.access).await;
         tracing::info!(target: "syfthub.api.users", user_id = user.id.0, field = "password", "user.updated");
         Ok(())
     }

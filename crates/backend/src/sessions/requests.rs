@@ -25,6 +25,9 @@ pub(super) struct UserRegister {
         format = "password"
     )]
     pub password: String,
+    /// The code of an invitation, where `/auth/config` says that `registration` is `invitation` or `domains`.
+    #[schema(max_length = 128)]
+    pub invitation_code: Option<String>,
 }
 
 /// Name and password, as an OAuth 2 form.

@@ -16,6 +16,7 @@ use super::Sessions;
 use super::requests::{LoginForm, PasswordChange, RefreshRequest, UserRegister};
 use super::wire::{Auth, AuthConfig, Registration, TokenPair};
 use crate::access::{Credential, User};
+use crate::hub_settings::HubSettings;
 use crate::identity_provider::IdentityProvider;
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
@@ -37,14 +38,19 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 async fn config(
     State(idp): State<Arc<IdentityProvider>>,
     State(verification): State<Arc<Verification>>,
+    State(hub): State<Arc<HubSettings>>,
 ) -> Json<AuthConfig> {
     // All three follow from the mail provider.
     let with_mail = verification.is_required();
+    let (hub, _) = hub.effective();
     Json(AuthConfig {
         require_email_verification: with_mail,
         smtp_configured: with_mail,
         password_reset_enabled: with_mail,
         issuer: idp.issuer().to_owned(),
+        registration: hub.registration.as_str(),
+        guest_access: hub.guest_access,
+        instance_name: hub.instance_name,
     })
 }
 
@@ -54,7 +60,7 @@ async fn config(
 /// a mail provider the tokens are null until the code that was sent by mail is given to `/auth/register/verify-otp`.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth",
     request_body = UserRegister,
-    responses((status = 201, body = Registration), (status = 409), (status = 422), (status = 429)))]
+    responses((status = 201, body = Registration), (status = 403, description = "The hub's registration mode; `reason` says which"), (status = 409), (status = 422), (status = 429)))]
 async fn register(
     State(limits): State<Arc<Limits>>,
     State(users): State<Arc<Users>>,
@@ -65,6 +71,7 @@ async fn register(
 ) -> ApiResult<(StatusCode, Json<Registration>)> {
     limits.check(Scope::Auth, ip).await?;
     let account = read_account(&users, body)?;
+    users.check_registration(&account).await?;
     if verification.is_required() {
         let user = verification.register(&users, account, ip).await?;
         return Ok((StatusCode::CREATED, Json(Registration::unverified(&user))));
@@ -81,12 +88,14 @@ pub(crate) fn read_account(users: &Users, body: Value) -> Result<NewAccount> {
     let email = fields.string("email").name(new_email).required();
     let full_name = fields.string("full_name").trimmed().length(1, 100).required();
     let password = fields.string("password").rule(|text| users.check_password(text)).required();
+    let invitation = fields.string("invitation_code").length(0, 128).optional();
     let valid = fields.finish()?;
     Ok(NewAccount {
         username: username.take(&valid),
         email: email.take(&valid),
         full_name: full_name.take(&valid),
         password: Secret::new(password.take(&valid)),
+        invitation,
     })
 }
 

@@ -138,4 +138,12 @@ pub struct AuthConfig {
     pub password_reset_enabled: bool,
     /// What the hub calls itself in satellite tokens (`iss`), so that a service can check them.
     pub issuer: String,
+    /// Who may register: `open`, `invitation`, `domains` or `closed`.
+    #[schema(example = "open")]
+    pub registration: &'static str,
+    /// Whether people without an account may browse the hub and ask its guest-accessible endpoints.
+    pub guest_access: bool,
+    /// What the hub calls itself.
+    #[schema(example = "SyftHub")]
+    pub instance_name: String,
 }

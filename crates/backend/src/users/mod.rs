@@ -1,5 +1,9 @@
 //! Accounts: who may have one, and under which name.
 
+pub(crate) mod account_routes;
+mod ending;
+mod lifecycle;
+mod profile;
 pub(crate) mod routes;
 pub mod wire;
 
@@ -18,6 +22,10 @@ use syfthub_store::{Db, Tx, users};
 
 use crate::access::Access;
 use crate::audit::{self, Origin};
+use crate::endpoints::Endpoints;
+use crate::hub_settings::HubSettings;
+use crate::identity_provider::IdentityProvider;
+use crate::mail::Mail;
 use crate::setup::void_link;
 
 /// The address of the hub's own sample account.
@@ -38,6 +46,18 @@ pub struct NewAccount {
     pub full_name: String,
     /// The password, checked with [`Users::check_password`].
     pub password: Secret,
+    /// An invitation code, for a hub that asks for one.
+    pub invitation: Option<String>,
+}
+
+/// Features that accounts lean on: what remembers something about them, and what decides who gets one.
+#[derive(Debug, Clone)]
+pub(crate) struct Neighbours {
+    pub(crate) access: Arc<Access>,
+    pub(crate) endpoints: Arc<Endpoints>,
+    pub(crate) hub_settings: Arc<HubSettings>,
+    pub(crate) identity_provider: Arc<IdentityProvider>,
+    pub(crate) mail: Arc<Mail>,
 }
 
 /// The rules of accounts.
@@ -47,6 +67,10 @@ pub struct Users {
     clock: SharedClock,
     passwords: Arc<Passwords>,
     access: Arc<Access>,
+    endpoints: Arc<Endpoints>,
+    hub_settings: Arc<HubSettings>,
+    identity_provider: Arc<IdentityProvider>,
+    mail: Arc<Mail>,
     min_password: usize,
     /// Whether people who register must confirm their address.
     verifying: bool,
@@ -57,10 +81,22 @@ impl Users {
         db: Db,
         clock: SharedClock,
         passwords: Arc<Passwords>,
-        access: Arc<Access>,
         min_password: usize,
+        neighbours: Neighbours,
     ) -> Self {
-        Self { db, clock, passwords, access, min_password, verifying: false }
+        let Neighbours { access, endpoints, hub_settings, identity_provider, mail } = neighbours;
+        Self {
+            db,
+            clock,
+            passwords,
+            access,
+            endpoints,
+            hub_settings,
+            identity_provider,
+            mail,
+            min_password,
+            verifying: false,
+        }
     }
 
     /// Whether people who register must confirm their mail address before they sign in.
@@ -86,6 +122,14 @@ impl Users {
             return Err("Password must contain at least one letter".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether this account may be made at all, asked before anything is said about its address or spent on its
+    /// password. What counts is asked again in the change that makes it.
+    pub(crate) async fn check_registration(&self, account: &NewAccount) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        self.hub_settings.may_register(&mut tx, &account.email, account.invitation.as_deref()).await?;
+        Ok(tx.rollback().await?)
     }
 
     /// Creates an ordinary account. A taken name is replaced by one derived from the mail address, so the
@@ -196,6 +240,10 @@ impl Users {
         let mut tx = self.db.begin().await?;
         if role == Role::Admin {
             void_link(&mut tx).await.map_err(Failure::Other)?;
+        } else {
+            let invitation = account.invitation.as_deref();
+            let allowed = self.hub_settings.may_register(&mut tx, &account.email, invitation).await;
+            allowed.map_err(Failure::Other)?;
         }
         let mut row = row(account, name, hash, role);
         // Whoever makes an administrator answers for the address.
@@ -207,6 +255,8 @@ impl Users {
         Ok(user)
     }
 }
+
+pub(crate) use ending::end_sessions;
 
 /// The mail address of a new account. That of the hub's own account is nobody's to take: with it taken, the
 /// samples could not start.

@@ -10,12 +10,12 @@ use utoipa_axum::routes;
 
 use super::Users;
 use super::wire::{EmailAvailability, PublicProfile, User as UserJson, UsernameAvailability};
-use crate::access::User;
+use crate::access::{User, Viewer};
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+    super::account_routes::routes()
         .routes(routes!(auth_me))
         .routes(routes!(me))
         .routes(routes!(public_profile))
@@ -42,6 +42,7 @@ async fn me(State(users): State<Arc<Users>>, User(caller): User) -> ApiResult<Js
     responses((status = 200, body = PublicProfile), (status = 404)))]
 async fn public_profile(
     State(users): State<Arc<Users>>,
+    Viewer(_viewer): Viewer,
     Path(username): Path<String>,
 ) -> ApiResult<Json<PublicProfile>> {
     Ok(Json(users.public(&username).await?.into()))

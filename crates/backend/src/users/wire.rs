@@ -134,3 +134,38 @@ pub struct EmailAvailability {
     /// The address as it would be stored.
     pub email: String,
 }
+
+/// What to change of an account. What is not sent stays as it is; `domain` and `bio` are cleared by `null`, and `null`
+/// elsewhere changes nothing.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+pub(crate) struct UserUpdate {
+    /// New name. The addresses of all the user's endpoints change with it, and so does their satellite audience.
+    #[schema(min_length = 3, max_length = 50, example = "bob")]
+    username: Option<String>,
+    /// New mail address. Where the hub sends mail it has to be confirmed again.
+    #[schema(max_length = 254, format = "email", example = "bob@example.com")]
+    email: Option<String>,
+    /// New display name.
+    #[schema(min_length = 1, max_length = 100, example = "Bob")]
+    full_name: Option<String>,
+    /// New picture.
+    #[schema(max_length = 500)]
+    avatar_url: Option<String>,
+    /// Whether the account may be used; for administrators only.
+    is_active: Option<bool>,
+    /// Accepted for old clients and ignored.
+    #[schema(max_length = 42)]
+    wallet_address: Option<String>,
+    /// Where the user's endpoints are served: `http(s)://host…`, or `tunneling:` and the user's own name.
+    #[schema(max_length = 500, example = "https://bob.example.com")]
+    domain: Option<String>,
+    /// The user's own aggregator, an http(s) address.
+    #[schema(max_length = 500, example = "https://aggregator.example.com")]
+    aggregator_url: Option<String>,
+    /// A few words about the user.
+    #[schema(max_length = 2000)]
+    bio: Option<String>,
+    /// Whether the public profile shows the mail address.
+    is_email_public: Option<bool>,
+}

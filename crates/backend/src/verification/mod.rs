@@ -12,7 +12,7 @@ use syfthub_config::{OneTimeCodes, Rule, Secret};
 use syfthub_domain::{Email, Error, ErrorCode, Result, SharedClock, Timestamp};
 use syfthub_store::one_time_codes::{self, NewCode, Purpose, Sent};
 use syfthub_store::users::{ProfileChange, UserRow};
-use syfthub_store::{Db, Tx, audit, refresh, users};
+use syfthub_store::{Db, Tx, audit, users};
 use syfthub_web::limit_bucket;
 
 use self::code::CodeKey;
@@ -20,7 +20,7 @@ use crate::access::Access;
 use crate::audit::Origin;
 use crate::mail::{Mail, Message};
 use crate::parts::Parts;
-use crate::users::{NewAccount, Users, email_taken};
+use crate::users::{NewAccount, Users, email_taken, end_sessions};
 
 /// The rules of the feature.
 #[derive(Debug)]
@@ -160,17 +160,19 @@ impl Verification {
         let mut tx = self.db.begin().await?;
         self.consume(&mut tx, id, now).await?;
         let changed = user.filter(|user| user.password_hash.is_some());
+        let mut ended = None;
         if let Some(user) = &changed {
             users::set_password(&mut tx, user.id, &hash, now).await?;
             verified(&mut tx, user, now).await?;
-            users::bump_token_epoch(&mut tx, user.id).await?;
-            refresh::revoke_user(&mut tx, user.id, now).await?;
+            ended = Some(end_sessions(&mut tx, user.id, now).await?);
             let origin = origin.as_user(user.id, user.username.as_str());
             audit::record(&mut tx, &origin.entry(now, "user.password_reset", "user", user.id.0)).await?;
         }
         tx.commit().await?;
+        if let Some(ended) = ended {
+            ended.announce(&self.access).await;
+        }
         if let Some(user) = changed {
-            self.access.forget_user(user.id).await;
             tracing::info!(target: "syfthub.api.users", user_id = user.id.0, field = "password", "user.updated");
         }
         Ok(())

@@ -21,6 +21,8 @@ enum Door {
     Write,
     /// Who is signed in with full rights: credentials, money.
     Full,
+    /// The owner and admins, with the scope `read`.
+    OwnRead,
     /// The owner and admins, with the scope `write`.
     Own,
     /// The owner and admins, with full rights.
@@ -29,7 +31,7 @@ enum Door {
     Admin,
 }
 
-use Door::{Admin, Full, Open, Own, OwnFull, Read, Write};
+use Door::{Admin, Full, Open, Own, OwnFull, OwnRead, Read, Write};
 
 /// Method, path of the document, door.
 const TABLE: &[(&str, &str, Door)] = &[
@@ -164,6 +166,12 @@ const TABLE: &[(&str, &str, Door)] = &[
     ("GET", "/api/v1/admin/overview", Admin),
     ("GET", "/api/v1/admin/users", Admin),
     ("GET", "/api/v1/admin/users/export", Admin),
+    ("GET", "/api/v1/admin/settings", Admin),
+    ("PATCH", "/api/v1/admin/settings", Admin),
+    ("GET", "/api/v1/admin/invitations", Admin),
+    ("POST", "/api/v1/admin/invitations", Admin),
+    ("DELETE", "/api/v1/admin/invitations/{id}", Admin),
+    ("GET", "/api/v1/users/{id}", OwnRead),
 ];
 
 /// Somebody at the door, and what they hold.
@@ -220,6 +228,7 @@ fn expected(door: Door, person: Person) -> Verdict {
         Read => true,
         Write => !reads,
         Full => !reads && !writes,
+        OwnRead => person != Stranger,
         Own => !reads && person != Stranger,
         OwnFull => !reads && !writes && person != Stranger,
         Admin => admin && !reads && !writes,
@@ -254,7 +263,7 @@ impl Scene {
         let admin = app.another_admin(&format!("root-{number}")).await;
         let (_, path, door) = row;
         let mut path = path.to_owned();
-        if matches!(door, Own | OwnFull) {
+        if matches!(door, OwnRead | Own | OwnFull) {
             let id = if path.starts_with("/api/v1/users/") {
                 owner.id
             } else if path.starts_with("/api/v1/collectives/") {
@@ -295,7 +304,9 @@ fn verdict(door: Door, person: Person, status: StatusCode) -> Verdict {
     match status {
         StatusCode::UNAUTHORIZED => Verdict::SignIn,
         StatusCode::FORBIDDEN => Verdict::Refused,
-        StatusCode::NOT_FOUND if matches!(door, Own | OwnFull) && person == Stranger => Verdict::Refused,
+        StatusCode::NOT_FOUND if matches!(door, OwnRead | Own | OwnFull) && person == Stranger => {
+            Verdict::Refused
+        }
         _ => Verdict::In,
     }
 }

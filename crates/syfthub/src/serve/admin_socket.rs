@@ -25,6 +25,13 @@ struct NewAdmin {
     password: String,
 }
 
+/// What `PUT /settings` reads; without a value the setting gets its default again.
+#[derive(Debug, Deserialize)]
+struct NewSetting {
+    name: String,
+    value: Option<String>,
+}
+
 /// Opens the socket, replacing one that a killed process left behind. The caller holds the data
 /// directory's lock, so nobody else is listening. It gets its name only when it is closed to others.
 pub(super) fn bind(data_dir: &Path) -> anyhow::Result<UnixListener> {
@@ -44,6 +51,8 @@ pub(super) fn router(backend: Backend) -> Router {
     Router::new()
         .route("/admins", get(list_admins).post(create_admin))
         .route("/admins/{username}/promote", post(promote))
+        .route("/admins/{username}/demote", post(demote))
+        .route("/settings", get(list_settings).put(set_setting))
         .with_state(backend)
 }
 
@@ -63,4 +72,21 @@ async fn promote(
 ) -> ApiResult<Json<Value>> {
     backend.promote(&username).await?;
     Ok(Json(json!({ "username": username })))
+}
+
+async fn demote(
+    State(backend): State<Backend>,
+    axum::extract::Path(username): axum::extract::Path<String>,
+) -> ApiResult<Json<Value>> {
+    backend.demote(&username).await?;
+    Ok(Json(json!({ "username": username })))
+}
+
+async fn list_settings(State(backend): State<Backend>) -> Json<Vec<(String, String, bool)>> {
+    Json(backend.settings())
+}
+
+async fn set_setting(State(backend): State<Backend>, Json(new): Json<NewSetting>) -> ApiResult<Json<Value>> {
+    backend.set_setting(&new.name, new.value.as_deref()).await?;
+    Ok(Json(json!({ "name": new.name })))
 }

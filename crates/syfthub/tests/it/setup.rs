@@ -43,3 +43,44 @@ fn administrators_can_be_created_with_and_without_a_running_hub() {
     let output = run_with_input(hub.directory.path(), &create, "short\n");
     assert!(!output.status.success() && !stderr(&output).contains("short\n"), "{}", stderr(&output));
 }
+
+#[test]
+fn the_hubs_settings_are_changed_with_and_without_a_running_hub() {
+    let directory = TempDir::new().unwrap();
+    let settings = |directory: &std::path::Path, args: &[&str]| {
+        let output = run(directory, &[&["admin", "settings"], args].concat());
+        (output.status.success(), stdout(&output) + &stderr(&output))
+    };
+    let (_, before) = settings(directory.path(), &["list"]);
+    assert!(before.contains("registration = open  (default)"), "{before}");
+    assert!(settings(directory.path(), &["set", "registration", "invitation"]).0);
+    let hub = Hub::start_in(directory, &["--no-demo"], &[]);
+    let path = hub.directory.path();
+    assert_eq!(settings(path, &["get", "registration"]).1.trim(), "invitation");
+    assert!(settings(path, &["set", "instance_name", "Ada's hub"]).0);
+    let (_, after) = settings(path, &["list"]);
+    assert!(after.contains("instance_name = Ada's hub\n"), "{after}");
+    assert!(settings(path, &["reset", "registration"]).0);
+    assert_eq!(settings(path, &["get", "registration"]).1.trim(), "open");
+    for wrong in [&["set", "registration", "maybe"][..], &["get", "nonsense"], &["set", "nonsense", "1"]] {
+        let (good, text) = settings(path, wrong);
+        assert!(!good && text.contains("registration"), "{wrong:?}: {text}");
+    }
+}
+
+#[test]
+fn the_last_administrator_stays_with_and_without_a_running_hub() {
+    let directory = TempDir::new().unwrap();
+    for name in ["alice", "berta"] {
+        let create = ["admin", "create", name, "--email", &format!("{name}@example.com"), "--password-stdin"];
+        assert!(run_with_input(directory.path(), &create, "correct-horse-1\n").status.success());
+    }
+    assert!(run(directory.path(), &["admin", "demote", "alice"]).status.success());
+    let hub = Hub::start_in(directory, &["--no-demo"], &[]);
+    let path = hub.directory.path();
+    let refused = run(path, &["admin", "demote", "berta"]);
+    assert!(!refused.status.success() && stderr(&refused).contains("last administrator"), "{}", stderr(&refused));
+    assert!(run(path, &["admin", "promote", "alice"]).status.success());
+    assert!(run(path, &["admin", "demote", "berta"]).status.success());
+    assert_eq!(stdout(&run(path, &["admin", "list"])).trim(), "alice");
+}
