@@ -103,9 +103,32 @@ pub async fn rebuild(tx: &mut Tx) -> Result<usize> {
     }
     let ids = on!(tx.held(), c => sqlx::query_scalar::<_, i64>(IDS).fetch_all(c))?;
     let ids: Vec<EndpointId> = ids.into_iter().map(EndpointId).collect();
-    reindex(tx, &ids).await?;
-    count(tx, &BTreeMap::new()).await?;
+    let (mut known, mut indexed) = (BTreeSet::new(), 0);
+    for ids in ids.chunks(BATCH) {
+        let sources = sources(tx, ids).await?;
+        set_listing_texts(tx, &sources).await?;
+        let documents: BTreeMap<_, _> = sources.iter().map(|source| (source.id, source.weights())).collect();
+        let documents: BTreeMap<_, _> = documents.iter().filter(|(_, words)| !words.is_empty()).collect();
+        // Counted at the end: PostgreSQL keeps every version of a row that one change writes again and again.
+        let words = documents.values().flat_map(|words| words.keys());
+        let new: BTreeMap<String, i64> =
+            words.filter(|word| known.insert((*word).clone())).map(|word| (word.clone(), 0)).collect();
+        add_terms(tx, &new).await?;
+        fill(tx, &documents).await?;
+        indexed += i64::try_from(documents.len()).unwrap_or(0);
+    }
+    recount(tx).await?;
+    add_terms(tx, &BTreeMap::from([(EVERY_DOCUMENT.to_owned(), indexed)])).await?;
     Ok(ids.len())
+}
+
+/// Counts in how many endpoints each word occurs.
+async fn recount(tx: &mut Tx) -> Result<()> {
+    const SQL: &str = "UPDATE search_terms SET documents = found.n \
+        FROM (SELECT term_id, COUNT(*) AS n FROM search_postings GROUP BY term_id) AS found \
+        WHERE search_terms.id = found.term_id";
+    affected!(tx.held(), sqlx::query(SQL))?;
+    Ok(())
 }
 
 /// Whether the index was ever built; it is missing after an upgrade that changed its form.
@@ -211,6 +234,18 @@ async fn clear(tx: &mut Tx, ids: &[EndpointId]) -> Result<()> {
 
 /// Adds to the counts of words, in one order for everybody; a word that nobody uses any more is dropped.
 async fn count(tx: &mut Tx, changes: &BTreeMap<String, i64>) -> Result<()> {
+    const DROP: &str = "DELETE FROM search_terms WHERE documents <= 0 AND term <> ''";
+    let changes: BTreeMap<String, i64> =
+        changes.iter().filter(|(_, n)| **n != 0).map(|(term, n)| (term.clone(), *n)).collect();
+    add_terms(tx, &changes).await?;
+    if changes.values().any(|n| *n < 0) {
+        affected!(tx.held(), sqlx::query(DROP))?;
+    }
+    Ok(())
+}
+
+/// Adds these numbers to the counts of these words, making those that are new.
+async fn add_terms(tx: &mut Tx, counts: &BTreeMap<String, i64>) -> Result<()> {
     const SQL: Sql = Sql {
         postgres: "INSERT INTO search_terms (term, reversed, documents) SELECT given.t, given.r, given.n \
             FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (t TEXT, r TEXT, n BIGINT) \
@@ -220,21 +255,16 @@ async fn count(tx: &mut Tx, changes: &BTreeMap<String, i64>) -> Result<()> {
             json_extract(value, '$.r'), json_extract(value, '$.n') FROM json_each($1) WHERE TRUE \
             ON CONFLICT (term) DO UPDATE SET documents = search_terms.documents + excluded.documents",
     };
-    const DROP: &str = "DELETE FROM search_terms WHERE documents <= 0 AND term <> ''";
-    let mut given: Vec<Value> = changes
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let given: Vec<Value> = counts
         .iter()
-        .filter(|(_, n)| **n != 0)
         .map(|(term, n)| json!({"t": term, "r": term.chars().rev().collect::<String>(), "n": n}))
         .collect();
-    if !changes.contains_key(EVERY_DOCUMENT) {
-        given.push(json!({"t": EVERY_DOCUMENT, "r": EVERY_DOCUMENT, "n": 0}));
-    }
     let conn = tx.held();
     let sql = SQL.pick(&conn);
     affected!(conn, sqlx::query(sql).bind(crate::json(&given)))?;
-    if changes.values().any(|n| *n < 0) {
-        affected!(tx.held(), sqlx::query(DROP))?;
-    }
     Ok(())
 }
 
