@@ -45,6 +45,8 @@ pub(crate) enum Scope {
     Tunnel,
     /// Inviting an endpoint to a collective, which may send a mail.
     Invitation,
+    /// Paying from a wallet.
+    Payment,
 }
 
 impl Scope {
@@ -66,6 +68,7 @@ impl Scope {
             Self::PeerToken => "peer-token",
             Self::Tunnel => "tunnel",
             Self::Invitation => "collective-invitation",
+            Self::Payment => "wallet-pay",
         }
     }
 }
@@ -101,6 +104,12 @@ impl Limits {
         self.limiter.check(scope.name(), &key, self.rule(scope)).await
     }
 
+    /// Counts one payment of a user, wherever it comes from. Money is never open: without counters, and with
+    /// limits switched off, it is counted or refused.
+    pub(crate) async fn check_payer(&self, scope: Scope, user: UserId) -> ApiResult<()> {
+        self.limiter.check_always(scope.name(), &user.to_string(), self.rule(scope)).await
+    }
+
     fn rule(&self, scope: Scope) -> Rule {
         match scope {
             Scope::Login | Scope::Auth | Scope::Password | Scope::CheckEmail => self.rules.auth,
@@ -108,7 +117,7 @@ impl Limits {
             Scope::GuestToken => self.rules.guest_token,
             Scope::Invoke => self.rules.chat,
             Scope::GuestPeerToken => self.guest_peer_token,
-            Scope::ErrorReport => Rule::per_seconds(30, 60),
+            Scope::ErrorReport | Scope::Payment => Rule::per_seconds(30, 60),
             Scope::ServiceReport => Rule::per_seconds(600, 60),
             Scope::Feedback => Rule::per_seconds(10, 3600),
             Scope::Tunnel => Rule::per_seconds(10, 60),

@@ -10,7 +10,8 @@ use crate::hub_settings::{Hub, RegistrationMode};
 use crate::mail_settings::{Mail, MailProvider, OneTimeCodes};
 use crate::optional_settings::OptionalParts;
 use crate::service_settings::{
-    Aggregator, Argon2Params, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule,
+    Aggregator, Argon2Params, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule, Wallet,
+    WalletProvider,
 };
 use crate::settings::{
     Database, DatabaseUrl, Egress, EgressAllow, Environment, Http, Log, LogFormat, LogLevel, MetricsListen,
@@ -67,6 +68,7 @@ impl Settings {
             health_check: test_health_check(),
             hub: test_hub(),
             mail: test_mail(),
+            wallet: Wallet { provider: WalletProvider::None, daily_limit_usd: 50 },
             one_time_codes: TEST_CODES,
             egress: Egress { allow: EgressAllow::Loopback, internal_ports: Vec::new() },
             aggregator: test_aggregator(public.clone()),

@@ -29,7 +29,8 @@ pub use reader::Effective;
 pub use render::{database_url_clean, effective, render_config_md, render_env_example};
 pub use secret::Secret;
 pub use service_settings::{
-    Aggregator, Argon2Params, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule,
+    Aggregator, Argon2Params, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Rule, Wallet,
+    WalletProvider,
 };
 pub use settings::{
     Database, DatabaseUrl, Egress, EgressAllow, EncryptionKey, Environment, Http, Log, LogFormat, LogLevel,

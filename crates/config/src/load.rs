@@ -9,6 +9,7 @@ mod mail;
 mod optional;
 mod secrets;
 mod storage;
+mod wallet;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -127,6 +128,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         optional: optional::optional(reader, &public),
         one_time_codes: mail::one_time_codes(reader),
         audit: audit::audit(reader),
+        wallet: wallet::wallet(reader, environment),
         health_check: health::health_check(reader),
         hub,
         grpc,

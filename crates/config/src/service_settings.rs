@@ -165,3 +165,21 @@ pub struct Grpc {
     /// Where the aggregator answers gRPC.
     pub aggregator_grpc_url: String,
 }
+
+/// Who keeps users' wallets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalletProvider {
+    /// Nobody: there are no wallets.
+    None,
+    /// A ledger of play money in the process.
+    Mock,
+}
+
+/// Wallets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wallet {
+    /// Who keeps them.
+    pub provider: WalletProvider,
+    /// What one user may spend in 24 hours, in whole dollars.
+    pub daily_limit_usd: u32,
+}

@@ -11,7 +11,7 @@ use crate::Secret;
 use crate::hub_settings::Hub;
 use crate::mail_settings::{Mail, OneTimeCodes};
 use crate::optional_settings::OptionalParts;
-use crate::service_settings::{Aggregator, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits};
+use crate::service_settings::{Aggregator, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Wallet};
 
 /// Which process loads the settings. It changes defaults (ports, host) and what is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,8 @@ pub struct Settings {
     pub one_time_codes: OneTimeCodes,
     /// Parts that a hub may do without.
     pub optional: OptionalParts,
+    /// Wallets.
+    pub wallet: Wallet,
     /// How long the audit log is kept.
     pub audit: Audit,
     /// Endpoint health.

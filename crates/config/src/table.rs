@@ -7,6 +7,7 @@ mod health;
 mod hub;
 mod mail;
 mod optional;
+mod wallet;
 
 use std::sync::LazyLock;
 
@@ -239,6 +240,7 @@ pub static TABLE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
         hub::SETTINGS,
         mail::SETTINGS,
         optional::SETTINGS,
+        wallet::SETTINGS,
     ];
     let mut all: Vec<SettingDoc> = parts.concat();
     all.sort_by_key(|setting| setting.section);
@@ -253,6 +255,8 @@ pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("LINEAR_API_KEY", "feedback is kept in the hub's own database; see FEEDBACK_SINK"),
     ("LINEAR_TEAM_ID", "feedback is kept in the hub's own database; see FEEDBACK_SINK"),
     ("ACCOUNTING_ENCRYPTION_KEY", "the hub keeps no credentials of an accounting service"),
+    ("TEMPO_TESTNET", "the hub has no Tempo wallets; see WALLET_PROVIDER"),
+    ("MPP_SECRET_KEY", "the hub takes no payments itself; see WALLET_PROVIDER"),
     ("WORKERS", "one process uses all cores"),
 ];
 

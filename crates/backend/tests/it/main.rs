@@ -8,7 +8,7 @@ mod aggregators;
 mod audit;
 mod browse;
 mod browser_sessions;
-mod collective_races;
+mod collective_changes;
 mod collectives;
 mod contract;
 mod drain;

@@ -54,12 +54,7 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
         "noreply@ the host of SYFTHUB_PUBLIC_URL",
         "Address of the sender, with every provider.",
     ),
-    setting(
-        "SMTP_FROM_NAME",
-        Kind::Text,
-        "INSTANCE_NAME",
-        "Name of the sender, with every provider.",
-    ),
+    setting("SMTP_FROM_NAME", Kind::Text, "INSTANCE_NAME", "Name of the sender, with every provider."),
     setting("RESEND_API_KEY", Kind::Text, "", "Key of the Resend account that sends the mail.").secret(),
     setting(
         "RESEND_URL",
