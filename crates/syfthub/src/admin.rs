@@ -127,8 +127,8 @@ async fn all_settings(settings: &Settings) -> anyhow::Result<Vec<(String, String
 async fn set(settings: &Settings, name: &str, value: Option<&str>) -> anyhow::Result<()> {
     if let Some(hub) = running(settings) {
         let body = json!({ "name": name, "value": value });
-        hub.call(Method::PUT, "/settings", Some(&body)).await?;
-        return Ok(());
+        let answer = hub.call(Method::PUT, "/settings", Some(&body)).await;
+        return answer.map(drop).with_context(|| format!("cannot change {name}"));
     }
     offline::backend(settings).await?.set_setting(name, value).await.map_err(offline::explain)
 }
