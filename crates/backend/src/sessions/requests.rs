@@ -17,7 +17,7 @@ pub(super) struct UserRegister {
     /// Display name.
     #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     pub full_name: String,
-    /// At least one letter and one digit.
+    /// At least one letter and one digit; at most 1024 characters.
     #[schema(
         min_length = 8,
         max_length = 4096,
@@ -59,7 +59,7 @@ pub(super) struct PasswordChange {
     /// The password of today.
     #[schema(min_length = 1, max_length = 4096, format = "password")]
     pub current_password: String,
-    /// At least one letter and one digit.
+    /// At least one letter and one digit; at most 1024 characters.
     #[schema(
         min_length = 8,
         max_length = 4096,

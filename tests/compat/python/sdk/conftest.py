@@ -82,7 +82,7 @@ def mailbox():
 @pytest.fixture(scope="session")
 def mail_hub(mailbox):
     hub = Hub(
-        MAIL_PROVIDER="smtp", SMTP_HOST="127.0.0.1", SMTP_PORT=str(mailbox.port), SMTP_SECURITY="none", SMTP_FROM_EMAIL="hub@example.com"
+        MAIL_PROVIDER="smtp", SMTP_HOST="127.0.0.1", SMTP_PORT=str(mailbox.port), SMTP_TLS="none", SMTP_FROM_EMAIL="hub@example.com"
     )  # fmt: skip
     yield hub
     hub.stop()
