@@ -18,12 +18,7 @@ pub(super) struct UserRegister {
     #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     pub full_name: String,
     /// At least one letter and one digit; at most 1024 characters.
-    #[schema(
-        min_length = 8,
-        max_length = 4096,
-        pattern = "[A-Za-z].*[0-9]|[0-9].*[A-Za-z]",
-        format = "password"
-    )]
+    #[schema(min_length = 8, format = "password")]
     pub password: String,
     /// The code of an invitation, where `/auth/config` says that `registration` is `invitation` or `domains`.
     #[schema(max_length = 128)]
@@ -60,11 +55,6 @@ pub(super) struct PasswordChange {
     #[schema(min_length = 1, max_length = 4096, format = "password")]
     pub current_password: String,
     /// At least one letter and one digit; at most 1024 characters.
-    #[schema(
-        min_length = 8,
-        max_length = 4096,
-        pattern = "[A-Za-z].*[0-9]|[0-9].*[A-Za-z]",
-        format = "password"
-    )]
+    #[schema(min_length = 8, format = "password")]
     pub new_password: String,
 }

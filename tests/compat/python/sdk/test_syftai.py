@@ -8,7 +8,7 @@ import threading
 import jwt
 import pytest
 
-CHALLENGE = 'Payment id="ch-1", realm="space", method="tempo", intent="charge", request="eyJhbW91bnQiOiIxMDAwMCIsImN1cnJlbmN5IjoiVVNEIn0"'
+CHALLENGE = 'Payment id="ch-1", realm="space", method="tempo", intent="charge", request="eyJhbW91bnQiOiAiMTAwMDAiLCAiY3VycmVuY3kiOiAiVVNEIiwgInJlY2lwaWVudCI6ICIweDExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTEifQ"'
 
 
 class Space(http.server.BaseHTTPRequestHandler):
