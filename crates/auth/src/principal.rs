@@ -19,6 +19,8 @@ pub struct Principal {
     pub scopes: Vec<Scope>,
     /// What was presented.
     pub kind: CredentialKind,
+    /// The session that it belongs to; personal access tokens have none.
+    pub session: Option<String>,
 }
 
 impl Principal {
@@ -79,13 +81,13 @@ impl Action {
         }
         match segments.as_slice() {
             ["endpoints", "search"] | ["verify"] => Self::Read,
-            ["auth", "tokens", ..] | ["auth" | "users", "me", "password"] | ["wallet", ..] => {
-                Self::Credential
-            }
-            ["users", _] if method == "DELETE" => Self::Credential,
-            ["users", _, "activate" | "deactivate"]
+            ["auth", "tokens" | "sessions" | "identities", ..]
+            | ["auth" | "users", "me", "password"]
+            | ["wallet", ..]
+            | ["users", _, "activate" | "deactivate"]
             | ["endpoints", _, "admin"]
             | ["nats", "encryption-key"] => Self::Credential,
+            ["users", _] if method == "DELETE" => Self::Credential,
             _ => Self::Write,
         }
     }
@@ -104,6 +106,7 @@ mod tests {
             role: Role::User,
             scopes: scopes.to_vec(),
             kind: CredentialKind::AccessToken,
+            session: None,
         }
     }
 
@@ -121,6 +124,8 @@ mod tests {
             ("POST", "/ada/notes", Action::Write),
             ("POST", "/api/v1/auth/logout", Action::Write),
             ("POST", "/api/v1/auth/tokens", Action::Credential),
+            ("DELETE", "/api/v1/auth/sessions/7", Action::Credential),
+            ("POST", "/api/v1/auth/identities/google/link", Action::Credential),
             ("POST", "/api/v1/auth/tokens/", Action::Credential),
             ("DELETE", "/api/v1/auth/tokens/3", Action::Credential),
             ("PUT", "/api/v1/auth/me/password", Action::Credential),

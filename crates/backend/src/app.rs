@@ -16,6 +16,7 @@ use syfthub_domain::{Result, SharedClock};
 use syfthub_logging::Metrics;
 use syfthub_rpc::{InternalKey, LinkedTask, spawn_linked, stubs};
 use syfthub_store::{Db, refresh, search};
+use syfthub_web::browser::BrowserCookie;
 use syfthub_web::health::Readiness;
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::metrics_router;
@@ -116,6 +117,7 @@ impl App {
             clock.clone(),
             hub_tokens(settings, &master),
             activity.clone(),
+            BrowserCookie::new(&settings.public.public),
         ));
         let parts = Parts {
             settings: Arc::new(settings.clone()),
@@ -237,9 +239,12 @@ fn features(parts: &Parts, hashing: Arc<Passwords>, minter: Minter) -> Result<Fe
     let min_password = settings.passwords.min_length;
     let users = Users::new(db.clone(), clock.clone(), Arc::clone(&hashing), min_password, neighbours);
     let users = Arc::new(users.verifying(parts.mail.is_enabled()));
-    let sessions = Sessions::new(db.clone(), clock.clone(), hashing, Arc::clone(access), rotation)
-        .verifying(parts.mail.is_enabled());
     let limiter = RateLimiter::new(cache.clone(), &settings.rate_limits);
+    let guests = settings.optional.nats.guest_limit;
+    let limits = Arc::new(Limits::new(limiter, settings.rate_limits.clone(), guests));
+    let (database, now) = (db.clone(), clock.clone());
+    let sessions = Sessions::new(database, now, hashing, Arc::clone(access), rotation, Arc::clone(&limits))
+        .verifying(parts.mail.is_enabled());
     let setup = Setup::new(db.clone(), clock.clone(), Arc::clone(&users), settings.public.origin());
     let invoke = Invoke::build(parts, Arc::clone(&endpoints), Arc::clone(&users))?;
     Ok(Features {
@@ -248,11 +253,7 @@ fn features(parts: &Parts, hashing: Arc<Passwords>, minter: Minter) -> Result<Fe
         endpoints: Arc::clone(&endpoints),
         identity_provider,
         setup: Arc::new(setup),
-        limits: Arc::new(Limits::new(
-            limiter,
-            settings.rate_limits.clone(),
-            settings.optional.nats.guest_limit,
-        )),
+        limits,
         access: Arc::clone(access),
         users,
         mail: Arc::clone(&parts.mail),

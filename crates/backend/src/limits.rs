@@ -10,11 +10,18 @@ use syfthub_web::{ApiResult, limit_bucket};
 /// Searches that one address may do in the time of one chat.
 const SEARCHES_PER_CHAT: u32 = 5;
 
+/// Windows of the login limit in which one account has its allowance.
+const PATIENCE: u32 = 5;
+
 /// A limited kind of request. Routes of one scope share one count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Signing in.
     Login,
+    /// Signing in to one account from one address.
+    LoginFromAddress,
+    /// Signing in to one account from anywhere it was never signed in to from.
+    LoginFromStrangers,
     /// Everything else about accounts that needs no credential.
     Auth,
     /// Changing a password, which asks for the one before.
@@ -53,6 +60,8 @@ impl Scope {
     const fn name(self) -> &'static str {
         match self {
             Self::Login => "auth-login",
+            Self::LoginFromAddress => "auth-login-account",
+            Self::LoginFromStrangers => "auth-login-strangers",
             Self::Auth => "auth",
             Self::Password => "auth-password",
             Self::CheckEmail => "check-email",
@@ -110,9 +119,16 @@ impl Limits {
         self.limiter.check_always(scope.name(), &user.to_string(), self.rule(scope)).await
     }
 
+    /// Counts one request by whatever the scope is about.
+    pub(crate) async fn check_key(&self, scope: Scope, key: &str) -> ApiResult<()> {
+        self.limiter.check(scope.name(), key, self.rule(scope)).await
+    }
+
     fn rule(&self, scope: Scope) -> Rule {
         match scope {
             Scope::Login | Scope::Auth | Scope::Password | Scope::CheckEmail => self.rules.auth,
+            // Somebody who mistypes tries again a few times; who goes on is guessing.
+            Scope::LoginFromAddress | Scope::LoginFromStrangers => slower(self.rules.auth, 3),
             Scope::Refresh | Scope::CheckUsername | Scope::Invitation => self.rules.refresh,
             Scope::GuestToken => self.rules.guest_token,
             Scope::Invoke => self.rules.chat,
@@ -129,4 +145,9 @@ impl Limits {
             }
         }
     }
+}
+
+/// `times` as many requests as a rule in [`PATIENCE`] times its window.
+fn slower(Rule { max, window }: Rule, times: u32) -> Rule {
+    Rule { max: max.saturating_mul(times), window: window * PATIENCE }
 }

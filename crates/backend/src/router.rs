@@ -136,6 +136,7 @@ fn documented() -> OpenApiRouter<AppState> {
     document.components.get_or_insert_default().security_schemes.insert("bearer".to_owned(), bearer.into());
     OpenApiRouter::with_openapi(document)
         .merge(sessions::routes::routes())
+        .merge(sessions::own_routes::routes())
         .merge(tokens::routes::routes())
         .merge(users::routes::routes())
         .merge(endpoints::routes::routes())

@@ -163,6 +163,28 @@ text_enum! {
         HubToken => "hub_token",
         /// A personal access token (`syft_pat_…`).
         AccessToken => "access_token",
+        /// The session cookie of a browser.
+        BrowserSession => "browser_session",
+    }
+}
+
+text_enum! {
+    /// Where somebody may have an account with which they sign in here.
+    SignInProvider {
+        /// Google.
+        Google => "google",
+        /// GitHub, or a GitHub Enterprise server.
+        Github => "github",
+    }
+}
+
+impl SignInProvider {
+    /// The name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Google => "Google",
+            Self::Github => "GitHub",
+        }
     }
 }
 

@@ -12,12 +12,10 @@ mod time;
 
 pub use error::{Detail, Error, ErrorCode, GrpcCode, Result};
 pub use field::{FieldError, Loc};
-pub use ids::{
-    AggregatorId, ApiTokenId, CollectiveId, EndpointId, SharedEndpointId, SubscriptionId, UserId,
-};
+pub use ids::{AggregatorId, ApiTokenId, CollectiveId, EndpointId, SharedEndpointId, SubscriptionId, UserId};
 pub use kinds::{
     AuthProvider, CredentialKind, EndpointType, HealthStatus, MembershipStatus, PaymentStatus, Role, Scope,
-    UnknownName, Visibility,
+    SignInProvider, UnknownName, Visibility,
 };
 pub use names::{
     Email, EndpointPath, InvalidName, Slug, Tag, Username, Version, derive_slug, derive_username,

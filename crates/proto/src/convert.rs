@@ -32,6 +32,7 @@ enum_pair!(common::Role, domain::Role { Admin <=> Admin, User <=> User, Guest <=
 enum_pair!(common::CredentialKind, domain::CredentialKind {
     HubToken <=> HubToken,
     AccessToken <=> AccessToken,
+    BrowserSession <=> BrowserSession,
 });
 enum_pair!(common::EndpointType, domain::EndpointType {
     Model <=> Model,

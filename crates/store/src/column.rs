@@ -9,8 +9,8 @@ use sqlx::{Decode, Encode, Postgres, Row as _, Sqlite, Type};
 use syfthub_config::Secret;
 use syfthub_domain::{
     AggregatorId, ApiTokenId, AuthProvider, CollectiveId, Email, EndpointId, EndpointType, HealthStatus,
-    MembershipStatus, PaymentStatus, Role, Scope, SharedEndpointId, Slug, SubscriptionId, Tag, Timestamp,
-    UserId, Username, Version, Visibility,
+    MembershipStatus, PaymentStatus, Role, Scope, SharedEndpointId, SignInProvider, Slug, SubscriptionId,
+    Tag, Timestamp, UserId, Username, Version, Visibility,
 };
 
 /// A moment as both databases keep it: `timestamptz` on PostgreSQL, sortable text on SQLite.
@@ -104,6 +104,7 @@ columns! {
     Secret, String, |raw: String| Ok(Self::new(raw));
     Role, String, |raw: String| Ok(raw.parse()?);
     AuthProvider, String, |raw: String| Ok(raw.parse()?);
+    SignInProvider, String, |raw: String| Ok(raw.parse()?);
     EndpointType, String, |raw: String| Ok(raw.parse()?);
     Visibility, String, |raw: String| Ok(raw.parse()?);
     HealthStatus, String, |raw: String| Ok(raw.parse()?);

@@ -8,7 +8,7 @@ use syfthub_domain::{Timestamp, UserId};
 
 use crate::column::{SqlTime, row};
 use crate::db::{affected, on};
-use crate::{Db, Reads, Result, Tx};
+use crate::{Db, Reads, Result, Tx, sessions};
 
 /// A consumed token that comes back within this time gets a fresh one: clients that refresh on two
 /// threads at once are not thieves.
@@ -34,6 +34,10 @@ pub struct NewFamily {
     pub created_at: Timestamp,
     /// When the first token ends.
     pub expires_at: Timestamp,
+    /// What the client calls itself.
+    pub device: Option<String>,
+    /// Where it is.
+    pub address: Option<String>,
 }
 
 /// A refresh: the token presented and the one to take its place.
@@ -47,6 +51,8 @@ pub struct Exchange {
     pub next_jti: String,
     /// When that token ends.
     pub next_expires_at: Timestamp,
+    /// Where the client is.
+    pub address: Option<String>,
     /// Now.
     pub now: Timestamp,
     /// How long a consumed token may come back: [`GRACE`], or `Duration::MAX` when rotation is not enforced.
@@ -75,10 +81,16 @@ row! {
     }
 }
 
+row! {
+    struct LastUse {
+        last_used_at: Timestamp,
+    }
+}
+
 /// Starts a family with its first token.
 pub async fn insert_family(tx: &mut Tx, new: &NewFamily) -> Result<()> {
-    const SQL: &str =
-        "INSERT INTO refresh_families (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)";
+    const SQL: &str = "INSERT INTO refresh_families (id, user_id, created_at, last_used_at, expires_at, device, address) \
+        VALUES ($1, $2, $3, $3, $4, $5, $6)";
     affected!(
         tx.held(),
         sqlx::query(SQL)
@@ -86,6 +98,8 @@ pub async fn insert_family(tx: &mut Tx, new: &NewFamily) -> Result<()> {
             .bind(new.user_id.0)
             .bind(SqlTime(new.created_at))
             .bind(SqlTime(new.expires_at))
+            .bind(new.device.as_deref())
+            .bind(new.address.as_deref())
     )?;
     insert_token(tx, &new.jti, &new.id, new.created_at, new.expires_at).await
 }
@@ -115,11 +129,19 @@ pub async fn rotate(tx: &mut Tx, exchange: &Exchange) -> Result<Rotation> {
     const CONSUME: &str = "UPDATE refresh_tokens SET consumed_at = $2 WHERE jti = $1 AND consumed_at IS NULL";
     // Never shortened: with a shorter lifetime in the settings, older tokens still live as long as they say.
     const EXTEND: &str = "UPDATE refresh_families SET \
-        expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END WHERE id = $1 AND revoked_at IS NULL";
-    let Exchange { family, jti, next_jti, next_expires_at, now, grace } = exchange;
+        expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END, last_used_at = $3, \
+        address = COALESCE($4, address) WHERE id = $1 AND revoked_at IS NULL";
+    let Exchange { family, jti, next_jti, next_expires_at, address, now, grace } = exchange;
 
     // The family's row is locked first, so that a revocation and a refresh cannot pass each other.
-    let live = affected!(tx.held(), sqlx::query(EXTEND).bind(family).bind(SqlTime(*next_expires_at)))?;
+    let live = affected!(
+        tx.held(),
+        sqlx::query(EXTEND)
+            .bind(family)
+            .bind(SqlTime(*next_expires_at))
+            .bind(SqlTime(*now))
+            .bind(address.as_deref())
+    )?;
     let found = on!(tx.held(), c => sqlx::query_as::<_, Found>(FIND)
         .bind(jti).bind(family).bind(SqlTime(*now)).fetch_optional(c))?;
     let (1, Some(found)) = (live, found) else {
@@ -140,10 +162,23 @@ pub async fn rotate(tx: &mut Tx, exchange: &Exchange) -> Result<Rotation> {
 
 /// Whether the family exists and was not revoked.
 pub async fn is_live(from: impl Reads, family: &str) -> Result<bool> {
-    const SQL: &str = "SELECT COUNT(*) FROM refresh_families WHERE id = $1 AND revoked_at IS NULL";
-    let count =
-        on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).bind(family).fetch_one(c))?;
-    Ok(count > 0)
+    last_use(from, family).await.map(|live| live.is_some())
+}
+
+/// When a family that exists and was not revoked was last used, as far as it was recorded.
+pub async fn last_use(from: impl Reads, family: &str) -> Result<Option<Timestamp>> {
+    const SQL: &str = "SELECT COALESCE(last_used_at, created_at) AS last_used_at FROM refresh_families \
+        WHERE id = $1 AND revoked_at IS NULL";
+    let row = on!(from.source().conn().await?, c => sqlx::query_as::<_, LastUse>(SQL).bind(family).fetch_optional(c))?;
+    Ok(row.map(|row| row.last_used_at))
+}
+
+/// Records a use of an access token of a family.
+pub async fn touch_family(tx: &mut Tx, family: &str, address: Option<&str>, now: Timestamp) -> Result<()> {
+    const SQL: &str = "UPDATE refresh_families SET last_used_at = $3, address = COALESCE($2, address) \
+        WHERE id = $1 AND revoked_at IS NULL";
+    affected!(tx.held(), sqlx::query(SQL).bind(family).bind(address).bind(SqlTime(now)))?;
+    Ok(())
 }
 
 /// Ends a family. Gives whether there was a live one.
@@ -152,10 +187,9 @@ pub async fn revoke_family(tx: &mut Tx, family: &str, now: Timestamp) -> Result<
     affected!(tx.held(), sqlx::query(SQL).bind(family).bind(SqlTime(now))).map(|rows| rows > 0)
 }
 
-/// Ends every family of an account. Gives how many there were.
+/// Ends every session of an account, those of browsers too. Gives how many there were.
 pub async fn revoke_user(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<u64> {
-    const SQL: &str = "UPDATE refresh_families SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL";
-    affected!(tx.held(), sqlx::query(SQL).bind(user.0).bind(SqlTime(now)))
+    sessions::end_all(tx, user, None, now).await
 }
 
 /// Refuses an access token from now on; the row is kept until the token would have ended anyway.
@@ -192,13 +226,13 @@ pub async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     Ok(rows)
 }
 
-/// Deletes everything that has expired, in changes of their own, so that no one else waits long. Gives how many
+/// Deletes everything that has expired, browser sessions too, in changes of their own, so that no one else waits long. Gives how many
 /// rows went.
 pub async fn purge(db: &Db, now: Timestamp) -> Result<u64> {
     let mut rows = 0;
     loop {
         let mut tx = db.begin().await?;
-        let batch = purge_expired(&mut tx, now).await?;
+        let batch = purge_expired(&mut tx, now).await? + sessions::purge_expired(&mut tx, now).await?;
         tx.commit().await?;
         if batch == 0 {
             return Ok(rows);

@@ -6,6 +6,7 @@
 mod access_log;
 mod bearer;
 mod body;
+pub mod browser;
 mod client_ip;
 pub mod correlation;
 pub mod cors;

@@ -27,9 +27,32 @@ pub(crate) struct Viewer(pub(crate) Option<Principal>);
 #[derive(Debug, Clone)]
 pub(crate) struct Credential(pub(crate) Secret);
 
-async fn principal(parts: &Parts, state: &AppState, credential: &Secret) -> Result<Principal, ApiError> {
+/// What a request shows: a token in its header, else the session cookie of a browser.
+enum Shown {
+    Token(Secret),
+    Cookie(Secret),
+}
+
+impl Shown {
+    fn find(parts: &Parts, state: &AppState) -> Option<Self> {
+        let Bearer(token) = Bearer::from_headers(&parts.headers);
+        token.map(Self::Token).or_else(|| state.access.cookie().read(&parts.headers).map(Self::Cookie))
+    }
+
+    fn required(parts: &Parts, state: &AppState) -> Result<Self, ApiError> {
+        Self::find(parts, state).ok_or_else(|| Error::unauthenticated("Not authenticated").into())
+    }
+}
+
+async fn principal(parts: &Parts, state: &AppState, shown: &Shown) -> Result<Principal, ApiError> {
     let from = parts.extensions.get::<ClientIp>().map(|ip| ip.0);
-    let principal = state.access.authenticate(credential.expose(), from).await?;
+    let principal = match shown {
+        Shown::Token(token) => state.access.authenticate(token.expose(), from).await?,
+        Shown::Cookie(value) => {
+            state.access.cookie().require_own_script(&parts.method, &parts.headers)?;
+            state.access.authenticate_browser(value.expose(), from).await?
+        }
+    };
     if let Some(slot) = parts.extensions.get::<CallerSlot>() {
         slot.fill(principal.user_id);
     }
@@ -39,8 +62,8 @@ async fn principal(parts: &Parts, state: &AppState, credential: &Secret) -> Resu
 
 /// Whoever asks, also on a hub that is not open to guests.
 pub(crate) async fn whoever(parts: &Parts, state: &AppState) -> Result<Option<Principal>, ApiError> {
-    let Bearer(Some(credential)) = Bearer::from_headers(&parts.headers) else { return Ok(None) };
-    match principal(parts, state, &credential).await {
+    let Some(shown) = Shown::find(parts, state) else { return Ok(None) };
+    match principal(parts, state, &shown).await {
         Ok(principal) => Ok(Some(principal)),
         Err(error) if error.error().code.http_status() < 500 => Ok(None),
         Err(error) => Err(error),
@@ -51,8 +74,8 @@ impl FromRequestParts<AppState> for User {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let credential = Bearer::from_headers(&parts.headers).required()?;
-        principal(parts, state, &credential).await.map(Self)
+        let shown = Shown::required(parts, state)?;
+        principal(parts, state, &shown).await.map(Self)
     }
 }
 
@@ -83,7 +106,8 @@ impl FromRequestParts<AppState> for Viewer {
 impl FromRequestParts<AppState> for Credential {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
-        Ok(Self(Bearer::from_headers(&parts.headers).required()?))
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let (Shown::Token(secret) | Shown::Cookie(secret)) = Shown::required(parts, state)?;
+        Ok(Self(secret))
     }
 }

@@ -3,6 +3,7 @@
 //! A verified credential is remembered for a few seconds under its hash, never under itself. Whatever ends
 //! a credential early calls [`Access::forget_user`], which drops it here at once and tells the other replicas.
 
+pub(crate) mod browser;
 mod extract;
 
 use std::net::IpAddr;
@@ -17,7 +18,8 @@ use syfthub_auth::{Principal, access_token};
 use syfthub_cache::Cache;
 use syfthub_domain::{CredentialKind, Error, Result, Role, Scope, SharedClock, Timestamp, UserId};
 use syfthub_store::users::UserRow;
-use syfthub_store::{Db, access_tokens, refresh, users};
+use syfthub_store::{Db, Tx, access_tokens, refresh, users};
+use syfthub_web::browser::{BrowserCookie, PREFIX};
 
 use crate::audit::activity::{Activity, Kind, Whose};
 
@@ -49,6 +51,7 @@ pub(crate) struct Access {
     clock: SharedClock,
     tokens: HubTokens,
     activity: Activity,
+    cookie: BrowserCookie,
     remembered: Remembered<[u8; 32], Verified>,
     /// Raised by every [`Access::forget_user`], so that a look-up which began before it is not remembered.
     changes: AtomicU64,
@@ -62,13 +65,19 @@ impl Access {
         clock: SharedClock,
         tokens: HubTokens,
         activity: Activity,
+        cookie: BrowserCookie,
     ) -> Self {
         let remembered = Remembered::builder()
             .max_capacity(CAPACITY)
             .time_to_live(REMEMBER)
             .support_invalidation_closures()
             .build();
-        Self { db, cache, clock, tokens, activity, remembered, changes: AtomicU64::new(0) }
+        Self { db, cache, clock, tokens, activity, cookie, remembered, changes: AtomicU64::new(0) }
+    }
+
+    /// Reads session cookies.
+    pub(crate) fn cookie(&self) -> &BrowserCookie {
+        &self.cookie
     }
 
     /// Takes facts about sign-ins.
@@ -81,21 +90,42 @@ impl Access {
         &self.tokens
     }
 
-    /// The user behind a credential, or 401 with the reason that a client may know.
+    /// The user behind a token of a header, or 401 with the reason that a client may know.
     pub(crate) async fn authenticate(&self, credential: &str, from: Option<IpAddr>) -> Result<Principal> {
         let key: [u8; 32] = Sha256::digest(credential.as_bytes()).into();
         let now = self.clock.now();
+        let look_up = async {
+            if access_token::is_access_token_family(credential) {
+                self.by_access_token(credential, from, now).await
+            } else {
+                self.by_hub_token(credential, from, now).await
+            }
+        };
+        self.remembering(key, now, look_up).await
+    }
+
+    /// The user behind whatever one of our own services was shown.
+    pub(crate) async fn authenticate_any(&self, credential: &str) -> Result<Principal> {
+        if credential.starts_with(PREFIX) {
+            self.authenticate_browser(credential, None).await
+        } else {
+            self.authenticate(credential, None).await
+        }
+    }
+
+    async fn remembering(
+        &self,
+        key: [u8; 32],
+        now: Timestamp,
+        look_up: impl Future<Output = Result<Verified>> + Send,
+    ) -> Result<Principal> {
         if let Some(known) = self.remembered.get(&key).await
             && known.expires_at > now
         {
             return Ok(known.principal);
         }
         let before = self.changes.load(Ordering::SeqCst);
-        let verified = if access_token::is_access_token_family(credential) {
-            self.by_access_token(credential, from, now).await?
-        } else {
-            self.by_hub_token(credential, now).await?
-        };
+        let verified = look_up.await?;
         let principal = verified.principal.clone();
         self.remembered.insert(key, verified).await;
         if self.changes.load(Ordering::SeqCst) != before {
@@ -132,18 +162,25 @@ impl Access {
         }
     }
 
-    async fn by_hub_token(&self, token: &str, now: Timestamp) -> Result<Verified> {
+    async fn by_hub_token(&self, token: &str, from: Option<IpAddr>, now: Timestamp) -> Result<Verified> {
         let claims = self.tokens.verify_access(token, now)?;
         let user = self.user_of(&claims).await?;
         if refresh::is_revoked(&self.db, &claims.jti).await? {
             return Err(Error::unauthenticated(NOT_GOOD).with_source("the token was revoked"));
         }
         // A session may have several access tokens, one per refresh; what ends it ends all of them.
-        if !refresh::is_live(&self.db, &claims.fam).await? {
-            return Err(Error::unauthenticated(NOT_GOOD).with_source("the token's session has ended"));
+        let last_use = refresh::last_use(&self.db, &claims.fam).await?;
+        let last_use = last_use
+            .ok_or_else(|| Error::unauthenticated(NOT_GOOD).with_source("the token's session has ended"))?;
+        if now.since(last_use) >= TOUCH_EVERY {
+            let family = claims.fam.clone();
+            self.record("session", async |tx| {
+                refresh::touch_family(tx, &family, from.map(|ip| ip.to_string()).as_deref(), now).await
+            })
+            .await;
         }
         let expires_at = Timestamp::from_secs(claims.exp);
-        let principal = principal(user, vec![Scope::Full], CredentialKind::HubToken);
+        let principal = principal(user, vec![Scope::Full], CredentialKind::HubToken, Some(claims.fam));
         Ok(Verified { principal, expires_at })
     }
 
@@ -181,26 +218,34 @@ impl Access {
             self.record_use(&row, from, now).await;
         }
         let expires_at = row.expires_at.unwrap_or(Timestamp::from_micros(i64::MAX));
-        Ok(Verified { principal: principal(user, row.scopes, CredentialKind::AccessToken), expires_at })
+        Ok(Verified { principal: principal(user, row.scopes, CredentialKind::AccessToken, None), expires_at })
     }
 
-    /// Best effort: a database that is busy must not refuse a good token.
     async fn record_use(&self, row: &access_tokens::AccessTokenRow, from: Option<IpAddr>, now: Timestamp) {
         let detail = Some(format!("token {}", row.id.0));
         self.activity.note(Kind::AccessTokenUsed, Whose::User(row.user_id), from, detail);
         let ip = from.map(|ip| ip.to_string());
+        self.record("token", async |tx| access_tokens::touch(tx, row.id, ip.as_deref(), now).await).await;
+    }
+
+    /// Writes that something was used. Best effort: a database that is busy must not refuse what is good.
+    async fn record(
+        &self,
+        what: &'static str,
+        write: impl AsyncFnOnce(&mut Tx) -> syfthub_store::Result<()>,
+    ) {
         let written = async {
             let mut tx = self.db.begin().await?;
-            access_tokens::touch(&mut tx, row.id, ip.as_deref(), now).await?;
+            write(&mut tx).await?;
             tx.commit().await
         };
         if let Err(error) = written.await {
-            tracing::warn!(%error, token_id = row.id.0, "auth.token.use_not_recorded");
+            tracing::warn!(%error, what, "auth.use_not_recorded");
         }
     }
 }
 
-fn principal(user: UserRow, scopes: Vec<Scope>, kind: CredentialKind) -> Principal {
+fn principal(user: UserRow, scopes: Vec<Scope>, kind: CredentialKind, session: Option<String>) -> Principal {
     // A guest has no account; a row that says so is treated as the least of users.
     let role = if user.role == Role::Guest { Role::User } else { user.role };
     Principal {
@@ -211,5 +256,6 @@ fn principal(user: UserRow, scopes: Vec<Scope>, kind: CredentialKind) -> Princip
         role,
         scopes,
         kind,
+        session,
     }
 }

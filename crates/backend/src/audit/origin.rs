@@ -15,16 +15,30 @@ use syfthub_web::{ApiError, ClientIp};
 use crate::access::whoever;
 use crate::router::AppState;
 
+/// Longest name of a client program that is kept, in characters.
+const LONGEST_AGENT: usize = 160;
+
 tokio::task_local! {
     static ADDRESS: IpAddr;
+    static AGENT: Option<String>;
 }
 
 /// Layer: rules that are told who asks can also tell from where.
 pub(crate) async fn layer(request: Request, next: Next) -> Response {
-    match request.extensions().get::<ClientIp>() {
-        Some(ClientIp(address)) => ADDRESS.scope(*address, next.run(request)).await,
-        None => next.run(request).await,
+    let agent = request.headers().get(http::header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let agent = agent.map(|text| text.trim().chars().take(LONGEST_AGENT).collect::<String>());
+    let agent = agent.filter(|text| !text.is_empty());
+    let address = request.extensions().get::<ClientIp>().map(|ip| ip.0);
+    let answer = AGENT.scope(agent, next.run(request));
+    match address {
+        Some(address) => ADDRESS.scope(address, answer).await,
+        None => answer.await,
     }
+}
+
+/// What the client whose request the current task works for calls itself, shortened.
+pub(crate) fn client_agent() -> Option<String> {
+    AGENT.try_with(Clone::clone).ok().flatten()
 }
 
 /// The address of the client whose request the current task works for.

@@ -8,8 +8,8 @@ use syfthub_proto::identity::{
     AudienceFailure, FindUserRequest, FindUserResponse, MintSatelliteTokensRequest,
     MintSatelliteTokensResponse, SatelliteToken, VerifyCredentialRequest, VerifyCredentialResponse,
 };
-use syfthub_rpc::require;
 use syfthub_rpc::status::to_status;
+use syfthub_rpc::{Caller, require};
 use tonic::{Request, Response, Status};
 
 use super::{Method, callers};
@@ -33,7 +33,7 @@ pub(crate) async fn viewer(state: &AppState, credential: &str) -> Result<Option<
         state.hub_settings.admit_anonymous()?;
         return Ok(None);
     }
-    state.access.authenticate(credential, None).await.map(Some)
+    state.access.authenticate_any(credential).await.map(Some)
 }
 
 #[tonic::async_trait]
@@ -42,9 +42,14 @@ impl IdentityService for IdentityGrpc {
         &self,
         request: Request<VerifyCredentialRequest>,
     ) -> std::result::Result<Response<VerifyCredentialResponse>, Status> {
-        require(&request, callers(Method::VerifyCredential))?;
+        let caller = require(&request, callers(Method::VerifyCredential))?;
         let credential = request.into_inner().credential;
-        let verified = self.0.access.authenticate(&credential, None).await;
+        // Session cookies are for the hub's own pages, which ask the hub and the aggregator.
+        let verified = if caller == Caller::Aggregator {
+            self.0.access.authenticate_any(&credential).await
+        } else {
+            self.0.access.authenticate(&credential, None).await
+        };
         answer(verified.map(|principal| VerifyCredentialResponse { principal: Some(to_wire(principal)) }))
     }
 

@@ -1,5 +1,9 @@
 //! Signing in, staying signed in, signing out.
 
+pub(crate) mod browser;
+mod list;
+pub(crate) mod own_routes;
+mod password;
 mod requests;
 pub(crate) mod routes;
 pub mod wire;
@@ -7,24 +11,23 @@ pub mod wire;
 use std::sync::Arc;
 
 use syfthub_auth::Principal;
-use syfthub_auth::access_token;
 use syfthub_auth::hub_tokens::{RefreshClaims, Subject};
 use syfthub_auth::passwords::Passwords;
 use syfthub_config::{RefreshRotation, Secret};
-use syfthub_domain::{Error, ErrorCode, Result, SharedClock, Timestamp};
+use syfthub_domain::{CredentialKind, Error, ErrorCode, Result, SharedClock, Timestamp};
 use syfthub_store::refresh::{self, Exchange, NewFamily, Rotation};
 use syfthub_store::users::UserRow;
-use syfthub_store::{Db, Tx, users};
+use syfthub_store::{Db, Tx, sessions, users};
+use syfthub_web::limit_bucket;
 use uuid::Uuid;
 
 use crate::access::Access;
 use crate::audit::activity::{Kind, Whose};
-use crate::audit::origin::client_address;
+use crate::audit::origin::{client_address, client_agent};
 use crate::audit::{self, Origin};
+use crate::limits::Limits;
 use crate::users::end_sessions;
 
-/// The one text for a wrong name and for a wrong password.
-const WRONG: &str = "Incorrect username or password";
 /// The one text for every refresh token that is not good.
 const NOT_GOOD: &str = "Could not validate credentials";
 
@@ -45,6 +48,7 @@ pub struct Sessions {
     passwords: Arc<Passwords>,
     access: Arc<Access>,
     rotation: RefreshRotation,
+    limits: Arc<Limits>,
     /// Whether a mail address must be confirmed before its account signs in.
     verifying: bool,
 }
@@ -56,8 +60,9 @@ impl Sessions {
         passwords: Arc<Passwords>,
         access: Arc<Access>,
         rotation: RefreshRotation,
+        limits: Arc<Limits>,
     ) -> Self {
-        Self { db, clock, passwords, access, rotation, verifying: false }
+        Self { db, clock, passwords, access, rotation, limits, verifying: false }
     }
 
     /// Whether only accounts with a confirmed mail address may sign in. Without a way to confirm one, all may.
@@ -67,70 +72,29 @@ impl Sessions {
         self
     }
 
-    /// Signs in by username or mail address.
-    pub(crate) async fn login(&self, identifier: &str, password: &Secret) -> Result<(UserRow, Pair)> {
-        let identifier = identifier.trim().to_lowercase();
-        match self.check(&identifier, password).await {
-            Ok(user) => {
-                let pair = self.start(&user, true).await?;
-                tracing::info!(target: "syfthub.api.auth", user_id = user.id.0, username = user.username.as_str(), "user.login.success");
-                self.note(Kind::LoginSuccess, Whose::User(user.id), None);
-                Ok((user, pair))
-            }
-            Err(error) => {
-                if error.code.http_status() < 500 {
-                    self.note(Kind::LoginFailed, Whose::Claimed(&identifier), Some(&error.message));
-                }
-                if error.code == ErrorCode::Unauthenticated {
-                    tracing::warn!(target: "syfthub.api.auth", username = shown(&identifier), reason = error.message, "user.login.failed");
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn note(&self, kind: Kind, whose: Whose<'_>, detail: Option<&str>) {
-        self.access.activity().note(kind, whose, client_address(), detail.map(str::to_owned));
-    }
-
-    /// Exists, has a password, it is the right one, is active, is confirmed: in this order, so that only somebody who
-    /// knows the password learns that an account is switched off.
-    async fn check(&self, identifier: &str, password: &Secret) -> Result<UserRow> {
-        let found = if identifier.contains('@') {
-            users::find_by_email(&self.db, identifier).await?
-        } else {
-            users::find_by_username(&self.db, identifier).await?
-        };
-        let Some(user) = found else {
-            self.passwords.dummy_verify(password.expose().to_owned()).await?;
-            return Err(Error::unauthenticated(WRONG));
-        };
-        let Some(hash) = &user.password_hash else {
-            return Err(no_password(&user));
-        };
-        if !self.passwords.verify(password.expose().to_owned(), hash.expose()).await? {
-            return Err(Error::unauthenticated(WRONG));
-        }
-        if !user.is_active {
-            return Err(Error::unauthenticated("Account is deactivated"));
-        }
-        if self.verifying && !user.is_email_verified {
-            let text = "The mail address is not confirmed yet; enter the code that was sent to it, or ask for a new one";
-            return Err(Error::coded(ErrorCode::EmailNotVerified, text));
-        }
-        Ok(user)
-    }
-
     /// Starts a session: a new family of refresh tokens. `stamp` records the sign-in.
     pub(crate) async fn start(&self, user: &UserRow, stamp: bool) -> Result<Pair> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
         let pair = self.open(&mut tx, user, now).await?;
-        if stamp {
-            users::set_last_login(&mut tx, user.id, now).await?;
-        }
+        self.signed_in(&mut tx, user, stamp, now).await?;
         tx.commit().await?;
         Ok(pair)
+    }
+
+    /// What every new session leaves behind: the network it came from, and the time if that is to be recorded.
+    async fn signed_in(&self, tx: &mut Tx, user: &UserRow, stamp: bool, now: Timestamp) -> Result<()> {
+        if let Some(address) = client_address() {
+            sessions::remember_address(tx, user.id, &limit_bucket(address), now).await?;
+        }
+        if stamp {
+            users::set_last_login(tx, user.id, now).await?;
+        }
+        Ok(())
+    }
+
+    fn note(&self, kind: Kind, whose: Whose<'_>, detail: Option<&str>) {
+        self.access.activity().note(kind, whose, client_address(), detail.map(str::to_owned));
     }
 
     async fn open(&self, tx: &mut Tx, user: &UserRow, now: Timestamp) -> Result<Pair> {
@@ -144,6 +108,8 @@ impl Sessions {
             jti: refresh.jti,
             created_at: now,
             expires_at: refresh.expires_at,
+            device: client_agent(),
+            address: client_address().map(|address| address.to_string()),
         };
         refresh::insert_family(tx, &new).await?;
         Ok(Pair { access: access.token, refresh: refresh.token })
@@ -167,6 +133,7 @@ impl Sessions {
             jti: claims.jti.clone(),
             next_jti: next.jti,
             next_expires_at: next.expires_at,
+            address: client_address().map(|address| address.to_string()),
             now,
             grace: match self.rotation {
                 RefreshRotation::Strict => refresh::GRACE,
@@ -199,7 +166,10 @@ impl Sessions {
 
     /// Ends the session that a credential belongs to. A personal access token stays as it is.
     pub(crate) async fn logout(&self, principal: &Principal, credential: &Secret) -> Result<()> {
-        if !access_token::is_access_token_family(credential.expose()) {
+        if principal.kind == CredentialKind::BrowserSession {
+            return self.end_browser(principal).await;
+        }
+        if principal.kind == CredentialKind::HubToken {
             let now = self.clock.now();
             let claims = self.access.tokens().verify_access(credential.expose(), now)?;
             let mut tx = self.db.begin().await?;
@@ -247,20 +217,4 @@ impl Sessions {
 
 fn subject(user: &UserRow) -> Subject<'_> {
     Subject { user_id: user.id, username: user.username.as_str(), role: user.role, epoch: user.token_epoch }
-}
-
-fn no_password(user: &UserRow) -> Error {
-    match user.auth_provider {
-        syfthub_domain::AuthProvider::Google => {
-            Error::unauthenticated("Please use Google Sign-In for this account")
-        }
-        // The hub's own sample account has no password at all, and nobody is to sign in to it.
-        syfthub_domain::AuthProvider::Local => Error::unauthenticated(WRONG),
-    }
-}
-
-/// What was typed as a name, short enough for a log line. People type passwords into the wrong field, so
-/// only the beginning is kept.
-fn shown(identifier: &str) -> String {
-    identifier.chars().take(50).collect()
 }

@@ -40,6 +40,17 @@ pub(super) struct LoginForm {
     pub grant_type: String,
 }
 
+/// Name and password of a browser's sign-in.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SignInForm {
+    /// Username or mail address.
+    #[schema(min_length = 1, max_length = 320, example = "bob")]
+    pub username: String,
+    /// The password.
+    #[schema(min_length = 1, max_length = 4096, format = "password", example = "correct horse 1")]
+    pub password: String,
+}
+
 /// The second half of a pair.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RefreshRequest {

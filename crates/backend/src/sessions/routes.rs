@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use syfthub_config::Secret;
 use syfthub_domain::{Result, Username};
@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Sessions;
+use super::browser::{Keep, KeepQuery};
 use super::requests::{LoginForm, PasswordChange, RefreshRequest, UserRegister};
 use super::wire::{Auth, AuthConfig, Registration, TokenPair};
 use crate::access::{Credential, User};
@@ -59,26 +60,27 @@ async fn config(
 /// If the username is taken another one is derived from the mail address, so read it from the answer. On a hub with
 /// a mail provider the tokens are null until the code that was sent by mail is given to `/auth/register/verify-otp`.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth",
-    request_body = UserRegister,
-    responses((status = 201, body = Registration), (status = 403, description = "The hub's registration mode; `reason` says which"), (status = 409), (status = 422), (status = 429)))]
+    request_body = UserRegister, params(KeepQuery),
+    responses((status = 201, body = Registration), (status = 403, description = "The hub's registration mode (`reason` says which), or `session=cookie` and the request is not from a page of the hub"), (status = 409), (status = 422), (status = 429)))]
 async fn register(
     State(limits): State<Arc<Limits>>,
     State(users): State<Arc<Users>>,
     State(sessions): State<Arc<Sessions>>,
     State(verification): State<Arc<Verification>>,
+    keep: Keep,
     ClientIp(ip): ClientIp,
     JsonBody(body): JsonBody,
-) -> ApiResult<(StatusCode, Json<Registration>)> {
+) -> ApiResult<(StatusCode, HeaderMap, Json<Registration>)> {
     limits.check(Scope::Auth, ip).await?;
     let account = read_account(&users, body)?;
     users.check_registration(&account).await?;
     if verification.is_required() {
         let user = verification.register(&users, account, ip).await?;
-        return Ok((StatusCode::CREATED, Json(Registration::unverified(&user))));
+        return Ok((StatusCode::CREATED, HeaderMap::new(), Json(Registration::unverified(&user))));
     }
     let user = users.register(account).await?;
-    let pair = sessions.start(&user, false).await?;
-    Ok((StatusCode::CREATED, Json(Registration::verified(&user, &pair))))
+    let started = sessions.begin(&user, false, keep).await?;
+    Ok((StatusCode::CREATED, started.headers(), Json(Registration::verified(&user, &started))))
 }
 
 /// Reads the fields of a new account; all that are wrong are reported at once.

@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 use syfthub_domain::{Role, Timestamp};
+use syfthub_store::sessions::ListedSession;
 use syfthub_store::users::UserRow;
 use utoipa::ToSchema;
 
 use super::Pair;
+use super::browser::Started;
 
 /// The seven facts about a user that come with their tokens.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -47,10 +49,10 @@ impl From<&UserRow> for SessionUser {
 pub struct Auth {
     /// Who signed in.
     pub user: SessionUser,
-    /// For the `Authorization` header.
-    pub access_token: String,
-    /// For `/auth/refresh`, once.
-    pub refresh_token: String,
+    /// For the `Authorization` header; null with `?session=cookie`.
+    pub access_token: Option<String>,
+    /// For `/auth/refresh`, once; null with `?session=cookie`.
+    pub refresh_token: Option<String>,
     /// Always `bearer`.
     pub token_type: &'static str,
 }
@@ -58,16 +60,26 @@ pub struct Auth {
 impl Auth {
     /// Shows a user with the pair that was made for them.
     pub(crate) fn new(user: &UserRow, pair: &Pair) -> Self {
+        Self::with(user, Some(pair))
+    }
+
+    /// Shows a user with their new session.
+    pub(crate) fn started(user: &UserRow, started: &Started) -> Self {
+        Self::with(user, started.pair())
+    }
+
+    fn with(user: &UserRow, pair: Option<&Pair>) -> Self {
         Self {
             user: user.into(),
-            access_token: pair.access.expose().to_owned(),
-            refresh_token: pair.refresh.expose().to_owned(),
+            access_token: pair.map(|pair| pair.access.expose().to_owned()),
+            refresh_token: pair.map(|pair| pair.refresh.expose().to_owned()),
             token_type: "bearer",
         }
     }
 }
 
-/// The answer to a registration. The tokens are null while the mail address must be confirmed.
+/// The answer to a registration. The tokens are null while the mail address must be confirmed, and with
+/// `?session=cookie`.
 #[derive(Serialize, ToSchema)]
 pub struct Registration {
     /// The new user.
@@ -84,14 +96,9 @@ pub struct Registration {
 
 impl Registration {
     /// Shows a user who may start at once.
-    pub(crate) fn verified(user: &UserRow, pair: &Pair) -> Self {
-        Self {
-            user: user.into(),
-            access_token: Some(pair.access.expose().to_owned()),
-            refresh_token: Some(pair.refresh.expose().to_owned()),
-            token_type: "bearer",
-            requires_email_verification: false,
-        }
+    pub(crate) fn verified(user: &UserRow, started: &Started) -> Self {
+        let Auth { user, access_token, refresh_token, token_type } = Auth::started(user, started);
+        Self { user, access_token, refresh_token, token_type, requires_email_verification: false }
     }
 
     /// Shows a user who must confirm the mail address first.
@@ -146,4 +153,59 @@ pub struct AuthConfig {
     /// What the hub calls itself.
     #[schema(example = "SyftHub")]
     pub instance_name: String,
+}
+
+/// Where somebody is signed in.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SessionView {
+    /// For ending it.
+    #[schema(example = "01980a3e-5d0c-7c52-b7a1-5f6f3f0f9f10")]
+    pub id: String,
+    /// `token` (a client that holds tokens) or `browser` (a cookie).
+    #[schema(pattern = "^(token|browser)$", example = "browser")]
+    pub kind: String,
+    /// What the client called itself, shortened.
+    #[schema(
+        max_length = 160,
+        example = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    )]
+    pub device: Option<String>,
+    /// Network address of its last use.
+    #[schema(example = "203.0.113.7")]
+    pub address: Option<String>,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// Its last use, recorded once a minute.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_used_at: Timestamp,
+    /// When it ends unless it is used before.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+impl SessionView {
+    /// Shows a session to its owner, who asks from the session `current`.
+    pub(crate) fn new(row: ListedSession, current: Option<&str>) -> Self {
+        Self {
+            current: current == Some(row.id.as_str()),
+            id: row.id,
+            kind: row.kind,
+            device: row.device,
+            address: row.address,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+/// How many sessions were ended.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct EndedSessions {
+    /// Their number.
+    #[schema(minimum = 0)]
+    pub ended: u64,
 }

@@ -12,12 +12,13 @@ use syfthub_config::{OneTimeCodes, Rule, Secret};
 use syfthub_domain::{Email, Error, ErrorCode, Result, SharedClock, Timestamp};
 use syfthub_store::one_time_codes::{self, NewCode, Purpose, Sent};
 use syfthub_store::users::{ProfileChange, UserRow};
-use syfthub_store::{Db, Tx, audit, users};
+use syfthub_store::{Db, Tx, audit, sessions, users};
 use syfthub_web::limit_bucket;
 
 use self::code::CodeKey;
 use crate::access::Access;
 use crate::audit::Origin;
+use crate::audit::origin::client_address;
 use crate::mail::{Mail, Message};
 use crate::parts::Parts;
 use crate::users::{NewAccount, Users, email_taken, end_sessions};
@@ -165,6 +166,10 @@ impl Verification {
             users::set_password(&mut tx, user.id, &hash, now).await?;
             verified(&mut tx, user, now).await?;
             ended = Some(end_sessions(&mut tx, user.id, now).await?);
+            // Whoever reads the owner's mail is no stranger to the limits of signing in.
+            if let Some(address) = client_address() {
+                sessions::remember_address(&mut tx, user.id, &limit_bucket(address), now).await?;
+            }
             let origin = origin.as_user(user.id, user.username.as_str());
             audit::record(&mut tx, &origin.entry(now, "user.password_reset", "user", user.id.0)).await?;
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use http::HeaderMap;
 use syfthub_config::Secret;
 use syfthub_domain::Email;
 use syfthub_web::{ApiResult, ClientIp, Fields, JsonBody};
@@ -16,6 +17,7 @@ use crate::audit::Origin;
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
 use crate::sessions::Sessions;
+use crate::sessions::browser::{Keep, KeepQuery};
 use crate::sessions::wire::Auth;
 use crate::users::Users;
 
@@ -32,10 +34,12 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 /// Gives the first tokens. `INVALID_OTP` says that the code is wrong, used or expired; after five wrong ones
 /// `OTP_MAX_ATTEMPTS` says that a new code is needed.
 #[utoipa::path(post, path = "/api/v1/auth/register/verify-otp", tag = "auth", request_body = VerifyOtp,
+    params(KeepQuery),
     responses(
         (status = 200, body = Auth, description = "The address is confirmed"),
         (status = 400, description = "`INVALID_OTP`"),
         (status = 401, description = "The account is deactivated"),
+        (status = 403, description = "`session=cookie`, and the request is not from a page of the hub"),
         (status = 422, description = "A field is wrong"),
         (status = 429, description = "`OTP_MAX_ATTEMPTS`, or too many requests"),
     ))]
@@ -44,17 +48,18 @@ async fn verify_otp(
     State(verification): State<Arc<Verification>>,
     State(sessions): State<Arc<Sessions>>,
     origin: Origin,
+    keep: Keep,
     ClientIp(ip): ClientIp,
     JsonBody(body): JsonBody,
-) -> ApiResult<Json<Auth>> {
+) -> ApiResult<(HeaderMap, Json<Auth>)> {
     limits.check(Scope::Auth, ip).await?;
     let mut fields = Fields::body(body)?;
     let email = fields.string("email").name(Email::parse).required();
     let code = fields.string("code").name(code::read).required();
     let valid = fields.finish()?;
     let user = verification.confirm_email(&email.take(&valid), &code.take(&valid), &origin).await?;
-    let pair = sessions.start(&user, false).await?;
-    Ok(Json(Auth::new(&user, &pair)))
+    let started = sessions.begin(&user, false, keep).await?;
+    Ok((started.headers(), Json(Auth::started(&user, &started))))
 }
 
 /// Send the code for a new account again

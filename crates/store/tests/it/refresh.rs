@@ -15,6 +15,8 @@ async fn family(db: &Db, user: UserId, id: &str) {
         jti: format!("{id}-0"),
         created_at: at(0),
         expires_at: at(1000),
+        device: None,
+        address: None,
     };
     refresh::insert_family(&mut tx, &new).await.unwrap();
     tx.commit().await.unwrap();
@@ -27,6 +29,7 @@ async fn exchange(db: &Db, family: &str, jti: &str, next: &str, now: u64, grace:
         jti: jti.to_owned(),
         next_jti: next.to_owned(),
         next_expires_at: at(now + 1000),
+        address: None,
         now: at(now),
         grace,
     };
@@ -121,6 +124,7 @@ contract! {
             jti: "f-0".to_owned(),
             next_jti: "f-1".to_owned(),
             next_expires_at: at(20),
+            address: None,
             now: at(10),
             grace: GRACE,
         };
