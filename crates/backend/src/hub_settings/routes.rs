@@ -56,7 +56,7 @@ async fn change(
 /// Invitations to register, the newest first
 #[utoipa::path(get, path = "/api/v1/admin/invitations", tag = "admin settings", security(("bearer" = [])),
     params(
-        ("skip" = Option<u32>, Query, description = "Rows left out at the front", minimum = 0),
+        ("skip" = Option<u32>, Query, description = "Rows left out at the front", minimum = 0, maximum = 10_000_000),
         ("limit" = Option<u32>, Query, description = "Rows at most; 100 if not given", minimum = 1, maximum = 500)),
     responses((status = 200, body = Vec<Invitation>), (status = 401), (status = 403), (status = 422)))]
 async fn invitations(

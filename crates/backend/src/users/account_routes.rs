@@ -29,7 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 /// All accounts, active and not, in the order of their ids
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", security(("bearer" = [])),
     params(
-        ("skip" = Option<u32>, Query, description = "Rows left out at the front", minimum = 0),
+        ("skip" = Option<u32>, Query, description = "Rows left out at the front", minimum = 0, maximum = 10_000_000),
         ("limit" = Option<u32>, Query, description = "Rows at most; 100 if not given", minimum = 1, maximum = 500)),
     responses((status = 200, body = Vec<UserJson>), (status = 401), (status = 403), (status = 422)))]
 async fn list(
