@@ -2,8 +2,9 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = "../../proto";
-    let files = ["identity/v1/identity", "directory/v1/directory", "chat/v1/chat", "common/v1/common"]
-        .map(|name| format!("{root}/syfthub/{name}.proto"));
+    let files =
+        ["identity/v1/identity", "directory/v1/directory", "chat/v1/chat", "ops/v1/ops", "common/v1/common"]
+            .map(|name| format!("{root}/syfthub/{name}.proto"));
     println!("cargo:rerun-if-changed={root}");
     let descriptors = protox::compile(files, [root])?;
     tonic_prost_build::configure().compile_fds(descriptors)?;

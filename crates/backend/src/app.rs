@@ -38,6 +38,8 @@ use crate::feedback::Feedback;
 use crate::health::Health;
 use crate::hub_settings::HubSettings;
 use crate::identity::grpc::IdentityGrpc;
+use crate::identity_provider::grpc::OpsGrpc;
+use crate::identity_provider::rotation::Keys;
 use crate::identity_provider::{IdentityProvider, keys};
 use crate::invoke::{self, Invoke};
 use crate::limits::Limits;
@@ -105,10 +107,9 @@ impl App {
         let Deps { db, cache, clock, master } = deps;
         build_search_index(&db).await?;
         let sealer = Arc::new(keys::sealer(&db, settings, clock.now()).await?);
-        let ring = Arc::new(keys::load(&db, settings, &sealer, &clock).await?);
-        let signer = SignerPool::new(0, SIGNATURE_QUEUE)?;
-        let minter = Minter::new(ring, signer, &settings.tokens.issuer, settings.tokens.satellite_ttl);
         let (activity, facts) = Activity::new(clock.clone());
+        let all = Arc::new(settings.clone());
+        let keys = Keys::open(db.clone(), cache.clone(), clock.clone(), all, Arc::clone(&sealer)).await?;
         let passwords = &settings.passwords;
         let hashing = Arc::new(Passwords::new(&passwords.argon2, 0, passwords.max_queue)?);
         let access = Arc::new(Access::new(
@@ -130,7 +131,7 @@ impl App {
             mail: Arc::new(Mail::build(settings, &db, &clock, &sealer, mailer)?),
             sealer,
         };
-        let features = features(&parts, hashing, minter)?;
+        let features = features(&parts, hashing, keys)?;
         features.hub_settings.reload().await?;
         let state = AppState(Arc::new(features));
         let background = Arc::new(Mutex::new(background(&state, &db, &clock, facts)));
@@ -158,6 +159,7 @@ impl App {
         let (_, health) = tonic_health::server::health_reporter();
         Routes::new(stubs::identity_server(IdentityGrpc(self.state.clone())))
             .add_service(stubs::directory_server(DirectoryGrpc(self.state.clone())))
+            .add_service(stubs::ops_server(OpsGrpc(self.clone())))
             .add_service(health)
     }
 
@@ -214,21 +216,23 @@ async fn build_search_index(db: &Db) -> Result<()> {
     Ok(())
 }
 
+/// The identity provider with its keys and its threads.
+fn identity_provider(parts: &Parts, keys: Keys, hub_settings: Arc<HubSettings>) -> Result<IdentityProvider> {
+    let signer = SignerPool::new(0, SIGNATURE_QUEUE)?;
+    let tokens = &parts.settings.tokens;
+    let minter = Minter::new(Arc::clone(keys.ring()), signer, &tokens.issuer, tokens.satellite_ttl);
+    let (db, clock, activity) = (parts.db.clone(), parts.clock.clone(), parts.activity.clone());
+    Ok(IdentityProvider::new(db, clock, minter, hub_settings, activity, Arc::new(keys)))
+}
+
 /// The features, each built from what it needs.
-fn features(parts: &Parts, hashing: Arc<Passwords>, minter: Minter) -> Result<Features> {
+fn features(parts: &Parts, hashing: Arc<Passwords>, keys: Keys) -> Result<Features> {
     let Parts { settings, db, cache, clock, access, .. } = parts;
     let rotation = settings.tokens.rotation;
     let endpoints = Endpoints::new(db.clone(), cache.clone(), clock.clone(), settings.health_check.clone());
     let endpoints = Arc::new(endpoints);
     let hub_settings = Arc::new(HubSettings::build(parts));
-    let idp = IdentityProvider::new(
-        db.clone(),
-        clock.clone(),
-        minter,
-        Arc::clone(&hub_settings),
-        parts.activity.clone(),
-    );
-    let identity_provider = Arc::new(idp);
+    let identity_provider = Arc::new(identity_provider(parts, keys, Arc::clone(&hub_settings))?);
     let neighbours = Neighbours {
         access: Arc::clone(access),
         endpoints: Arc::clone(&endpoints),
@@ -309,6 +313,7 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock, facts: Facts) -> V
     let (sealing, pruning) = (Arc::clone(&state.audit), Arc::clone(&state.audit));
     let activity = facts.write_forever(db.clone());
     let hub_settings = Arc::clone(&state.hub_settings);
+    let keys = Arc::clone(state.identity_provider.keys());
     let (db, clock) = (db.clone(), clock.clone());
     let verification = Arc::clone(&state.verification);
     vec![
@@ -317,6 +322,7 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock, facts: Facts) -> V
         spawn_linked(async move { reports.write_forever().await }),
         spawn_linked(async move { purge.purge_forever().await }),
         spawn_linked(activity),
+        spawn_linked(async move { keys.follow_changes().await }),
         spawn_linked(async move { sealing.seal_forever().await }),
         spawn_linked(async move { pruning.prune_forever().await }),
         spawn_linked(async move { hub_settings.follow_changes().await }),

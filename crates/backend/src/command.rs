@@ -1,4 +1,4 @@
-//! What the binary does: `serve`, `healthcheck`, `config`, `migrate`, `admin`.
+//! What the binary does: `serve`, `healthcheck`, `config`, `migrate`, `admin`, `keys`, `audit`.
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
@@ -20,7 +20,8 @@ use syfthub_web::reload::on_hangup;
 use syfthub_web::serve::Shutdown;
 use tokio::net::TcpListener;
 
-use crate::{App, Deps};
+use crate::operator::{AuditCommand, KeysCommand};
+use crate::{App, Deps, operator_calls};
 
 const NAME: &str = "syfthub-backend";
 /// Longest wait for the answer to a health check.
@@ -46,6 +47,12 @@ pub enum Command {
     /// Administrators
     #[command(subcommand)]
     Admin(Admin),
+    /// The keys that tokens for nodes are signed with
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Read and check the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
 }
 
 /// What to do about administrators.
@@ -119,6 +126,8 @@ pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Config { check } => show(&load(true)?, *check),
         Command::Migrate => runtime.block_on(migrate(&load(true)?.settings)),
         Command::Admin(admin) => runtime.block_on(administer(&load(false)?.settings, admin)),
+        Command::Keys(keys) => runtime.block_on(operator_calls::keys(&load(false)?.settings, keys)),
+        Command::Audit(audit) => runtime.block_on(operator_calls::audit(&load(true)?.settings, audit)),
     }
 }
 
@@ -130,7 +139,7 @@ fn read(dry_run: bool) -> Result<Loaded, Problems> {
     syfthub_config::load(Role::Backend, &Input { dry_run, ..Input::from_process()? })
 }
 
-async fn open(settings: &Settings) -> anyhow::Result<App> {
+pub(crate) async fn open(settings: &Settings) -> anyhow::Result<App> {
     let clock: SharedClock = Arc::new(SystemClock);
     let db = Db::connect(&settings.database).await.context("DATABASE_URL")?;
     db.migrate().await.context("migrations")?;
@@ -276,7 +285,7 @@ fn read_password() -> anyhow::Result<Secret> {
 }
 
 /// An error of a rule as text that names every refused field.
-fn explain(error: &Error) -> anyhow::Error {
+pub(crate) fn explain(error: &Error) -> anyhow::Error {
     if let Detail::Fields(fields) = &error.detail {
         let lines: Vec<String> = fields.iter().map(named).collect();
         return anyhow!("{}", lines.join("; "));

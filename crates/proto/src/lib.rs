@@ -20,6 +20,7 @@ mod syfthub {
     package!(identity, "syfthub.identity.v1");
     package!(directory, "syfthub.directory.v1");
     package!(chat, "syfthub.chat.v1");
+    package!(ops, "syfthub.ops.v1");
 }
 
 /// One question, answered by a stream of typed events.
@@ -30,3 +31,5 @@ pub use syfthub::common::v1 as common;
 pub use syfthub::directory::v1 as directory;
 /// Who somebody is: verify a credential, find a user, mint satellite tokens.
 pub use syfthub::identity::v1 as identity;
+/// What an operator tells the running backend.
+pub use syfthub::ops::v1 as ops;

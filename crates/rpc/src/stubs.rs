@@ -7,6 +7,8 @@ use syfthub_proto::directory::directory_service_client::DirectoryServiceClient;
 use syfthub_proto::directory::directory_service_server::{DirectoryService, DirectoryServiceServer};
 use syfthub_proto::identity::identity_service_client::IdentityServiceClient;
 use syfthub_proto::identity::identity_service_server::{IdentityService, IdentityServiceServer};
+use syfthub_proto::ops::ops_service_client::OpsServiceClient;
+use syfthub_proto::ops::ops_service_server::{OpsService, OpsServiceServer};
 
 use crate::{MAX_MESSAGE_BYTES, Peer};
 
@@ -30,4 +32,5 @@ macro_rules! pair {
 
 pair!("identity", identity_client -> IdentityServiceClient, identity_server -> IdentityServiceServer<IdentityService>);
 pair!("directory", directory_client -> DirectoryServiceClient, directory_server -> DirectoryServiceServer<DirectoryService>);
+pair!("ops", ops_client -> OpsServiceClient, ops_server -> OpsServiceServer<OpsService>);
 pair!("chat", chat_client -> ChatServiceClient, chat_server -> ChatServiceServer<ChatService>);

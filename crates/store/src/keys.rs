@@ -97,6 +97,21 @@ pub async fn retire(tx: &mut Tx, kid: &str, now: Timestamp, expires_at: Timestam
         .map(|rows| rows > 0)
 }
 
+/// Sets when a key begins to sign, ends to sign, and ends to verify. Gives whether there is such a key.
+pub async fn set_times(tx: &mut Tx, key: &SigningKeyRow) -> Result<bool> {
+    const SQL: &str =
+        "UPDATE signing_keys SET activated_at = $2, retired_at = $3, expires_at = $4 WHERE kid = $1";
+    affected!(
+        tx.held(),
+        sqlx::query(SQL)
+            .bind(&key.kid)
+            .bind(key.activated_at.map(SqlTime))
+            .bind(key.retired_at.map(SqlTime))
+            .bind(key.expires_at.map(SqlTime))
+    )
+    .map(|rows| rows > 0)
+}
+
 /// Replaces the sealed form of a private key, after the sealing key changed.
 pub async fn reseal(tx: &mut Tx, kid: &str, private_sealed: &[u8]) -> Result<bool> {
     const SQL: &str = "UPDATE signing_keys SET private_sealed = $2 WHERE kid = $1";
@@ -144,8 +159,8 @@ pub async fn rewrap_sealing(tx: &mut Tx, version: i64, wrapped: &[u8]) -> Result
     affected!(tx.held(), sqlx::query(SQL).bind(version).bind(wrapped)).map(|rows| rows > 0)
 }
 
-/// One writer of keys at a time. SQLite has only one writer anyway.
-async fn lock(tx: &mut Tx) -> Result<()> {
+/// One writer of keys at a time, until the end of the change. SQLite has only one writer anyway.
+pub async fn lock(tx: &mut Tx) -> Result<()> {
     if let Tx::Postgres(conn) = tx {
         sqlx::query("SELECT pg_advisory_xact_lock(839203)").execute(&mut **conn).await?;
     }

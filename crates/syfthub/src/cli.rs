@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use syfthub_backend::operator::{AuditCommand, KeysCommand};
 
 /// What is shown below the help of `syfthub admin`.
 const ADMIN_EXAMPLES: &str = "\
@@ -58,6 +59,10 @@ pub enum Command {
     /// Administrators and the hub's settings: who may register, guest access, the hub's name.
     #[command(after_help = ADMIN_EXAMPLES)]
     Admin(AdminArgs),
+    /// List, rotate and retire the keys that tokens for nodes are signed with.
+    Keys(KeysArgs),
+    /// Read and check the audit log.
+    Audit(AuditArgs),
     /// Bring the database up to date and say what was done.
     Migrate(DataDirArgs),
     /// Show the settings that are in force, with secrets masked.
@@ -242,6 +247,28 @@ pub enum SettingsCommand {
         /// Its name.
         name: String,
     },
+}
+
+/// `syfthub keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// Where the data lives.
+    #[command(flatten)]
+    pub data: DataDirArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+/// `syfthub audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Where the data lives.
+    #[command(flatten)]
+    pub data: DataDirArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AuditCommand,
 }
 
 /// `syfthub config`.

@@ -5,9 +5,11 @@ pub mod cli;
 mod admin;
 mod admin_client;
 mod ask;
+mod audit;
 mod config_command;
 mod doctor;
 mod generate;
+mod keys;
 mod migrate;
 mod node_command;
 mod offline;
@@ -44,6 +46,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Node(args) => block_on(node_command::run(*args)),
         Command::Ask(args) => block_on(ask::run(args)),
         Command::Admin(args) => block_on(admin::run(args, config)),
+        Command::Keys(args) => block_on(keys::run(args, config)),
+        Command::Audit(args) => block_on(audit::run(args, config)),
         Command::Migrate(args) => block_on(migrate::run(args, config)),
         Command::Config(args) => config_command::run(&args, config),
         Command::Doctor(args) => block_on(doctor::run(args, config)),

@@ -13,6 +13,9 @@ pub(crate) enum Method {
     ResolveEndpoints,
     SearchEndpoints,
     ListEndpoints,
+    ListKeys,
+    RotateKey,
+    RetireKey,
 }
 
 /// The table. Backend itself calls nobody, so it is in no row.
@@ -21,6 +24,7 @@ pub(crate) const fn callers(method: Method) -> &'static [Caller] {
         Method::VerifyCredential | Method::ListEndpoints | Method::SearchEndpoints => {
             &[Caller::Aggregator, Caller::Mcp, Caller::Cli]
         }
+        Method::ListKeys | Method::RotateKey | Method::RetireKey => &[Caller::Cli],
         Method::FindUser => &[Caller::Mcp, Caller::Cli],
         Method::MintSatelliteTokens | Method::ResolveEndpoints => &[Caller::Aggregator, Caller::Mcp],
     }

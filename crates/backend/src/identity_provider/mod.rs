@@ -1,6 +1,9 @@
 //! The identity provider: short tokens that prove a user to the service behind an endpoint.
 
+pub(crate) mod grpc;
 pub(crate) mod keys;
+mod operator;
+pub(crate) mod rotation;
 pub(crate) mod routes;
 pub mod wire;
 
@@ -9,7 +12,7 @@ use std::time::Duration;
 
 use moka::future::Cache as Remembered;
 use syfthub_auth::Principal;
-use syfthub_auth::satellite::{GUEST, Minted, Minter, Verifier, normal_audience};
+use syfthub_auth::satellite::{GUEST, Minted, Minter, Verifier, key_id, normal_audience};
 use syfthub_domain::{Error, ErrorCode, Result, Role, SharedClock};
 use syfthub_store::{Db, users};
 
@@ -17,6 +20,7 @@ use crate::audit::activity::{Activity, Kind, Whose};
 use crate::audit::origin::client_address;
 use crate::hub_settings::HubSettings;
 
+use rotation::Keys;
 use wire::Verification;
 
 /// How long the answer to "is there such a user" is believed. Tokens live a minute, so a user who is
@@ -42,6 +46,7 @@ pub struct IdentityProvider {
     hub_settings: Arc<HubSettings>,
     audiences: Remembered<String, Audience>,
     activity: Activity,
+    keys: Arc<Keys>,
 }
 
 impl IdentityProvider {
@@ -51,14 +56,16 @@ impl IdentityProvider {
         minter: Minter,
         hub_settings: Arc<HubSettings>,
         activity: Activity,
+        keys: Arc<Keys>,
     ) -> Self {
         let audiences = Remembered::builder().max_capacity(CAPACITY).time_to_live(REMEMBER).build();
-        Self { db, clock, minter, hub_settings, audiences, activity }
+        Self { db, clock, minter, hub_settings, audiences, activity, keys }
     }
 
     /// A token that proves `principal` to the services of the user `audience`.
     pub(crate) async fn mint(&self, principal: &Principal, audience: &str) -> Result<Minted> {
         let audience = self.check_audience(audience).await?;
+        self.keys.keep_current().await;
         let minted = self.minter.mint(principal.user_id, principal.role, &audience, self.clock.now()).await?;
         self.minted(Whose::User(principal.user_id), audience);
         Ok(minted)
@@ -68,6 +75,7 @@ impl IdentityProvider {
     pub(crate) async fn mint_guest(&self, audience: &str) -> Result<Minted> {
         self.hub_settings.admit_guest()?;
         let audience = self.check_audience(audience).await?;
+        self.keys.keep_current().await;
         let minted = self.minter.mint_guest(&audience, self.clock.now()).await?;
         self.minted(Whose::Guest, audience);
         Ok(minted)
@@ -129,14 +137,26 @@ impl IdentityProvider {
         self.minter.issuer()
     }
 
+    /// Rotates the keys.
+    pub(crate) fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
     /// The public keys.
-    pub(crate) fn jwks(&self) -> serde_json::Value {
+    pub(crate) async fn jwks(&self) -> serde_json::Value {
+        self.keys.keep_current().await;
         self.minter.ring().jwks()
     }
 
     /// Checks a token that was sent to `principal`'s service. Only their own name is accepted as audience.
     pub(crate) async fn verify(&self, principal: &Principal, token: &str) -> Result<Verification> {
-        let verifier = Verifier::from_ring(self.minter.ring());
+        self.keys.keep_current().await;
+        let mut verifier = Verifier::from_ring(self.minter.ring());
+        // Another replica may have begun to sign with a key that this one has not heard of.
+        if key_id(token).is_ok_and(|kid| !verifier.knows(&kid)) {
+            self.keys.look_again().await;
+            verifier = Verifier::from_ring(self.minter.ring());
+        }
         let now = self.clock.now();
         let claims = match verifier.verify(token, principal.username.as_str(), self.minter.issuer(), now) {
             Ok(claims) => claims,

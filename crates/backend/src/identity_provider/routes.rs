@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, header};
-use syfthub_web::{ApiResult, ClientIp, Fields, JsonBody, QueryFields};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use syfthub_domain::Error;
+use syfthub_web::{ApiResult, ClientIp, Fields, JsonBody, QueryFields, etag};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::IdentityProvider;
+use super::rotation::JWKS_MAX_AGE;
 use super::wire::{Audiences, Jwks, SatelliteToken, Verification, VerifyRequest};
 use crate::access::User;
 use crate::limits::{Limits, Scope};
@@ -88,7 +90,10 @@ async fn verify(
 }
 
 /// The public keys that tokens are verified with
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "identity", responses((status = 200, body = Jwks)))]
-async fn jwks(State(idp): State<Arc<IdentityProvider>>) -> Response {
-    ([(header::CACHE_CONTROL, "public, max-age=3600")], Json(idp.jwks())).into_response()
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "identity", responses((status = 200, body = Jwks), (status = 304)))]
+async fn jwks(State(idp): State<Arc<IdentityProvider>>, headers: HeaderMap) -> ApiResult<Response> {
+    let mut answer = etag::json(&headers, &idp.jwks().await)?;
+    let age = format!("public, max-age={}", JWKS_MAX_AGE.as_secs());
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_str(&age).map_err(Error::internal)?);
+    Ok(answer)
 }

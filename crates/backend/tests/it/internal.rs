@@ -5,6 +5,7 @@ use serde_json::json;
 use syfthub_domain::{Error, ErrorCode};
 use syfthub_proto::directory::{ListEndpointsRequest, ResolveEndpointsRequest, SearchEndpointsRequest};
 use syfthub_proto::identity::{FindUserRequest, MintSatelliteTokensRequest, VerifyCredentialRequest};
+use syfthub_proto::ops::{ListKeysRequest, RetireKeyRequest, RotateKeyRequest};
 use syfthub_rpc::status::from_status;
 use syfthub_rpc::{Caller, InternalKey, Peer, Server, stubs};
 use tonic::Status;
@@ -27,6 +28,7 @@ async fn a_table_says_who_may_call_what() {
     for caller in Caller::ALL {
         let mut identity = stubs::identity_client(peer(&app, *caller));
         let mut directory = stubs::directory_client(peer(&app, *caller));
+        let mut ops = stubs::ops_client(peer(&app, *caller));
         let answers = [
             ("verify", identity.verify_credential(VerifyCredentialRequest::default()).await.err()),
             ("find", identity.find_user(FindUserRequest::default()).await.err()),
@@ -34,6 +36,9 @@ async fn a_table_says_who_may_call_what() {
             ("resolve", directory.resolve_endpoints(ResolveEndpointsRequest::default()).await.err()),
             ("search", directory.search_endpoints(SearchEndpointsRequest::default()).await.err()),
             ("list", directory.list_endpoints(ListEndpointsRequest::default()).await.err()),
+            ("keys", ops.list_keys(ListKeysRequest::default()).await.err()),
+            ("rotate", ops.rotate_key(RotateKeyRequest { at_once: true }).await.err()),
+            ("retire", ops.retire_key(RetireKeyRequest::default()).await.err()),
         ];
         let refused: Vec<&str> = answers
             .iter()
@@ -41,9 +46,11 @@ async fn a_table_says_who_may_call_what() {
             .map(|(name, _)| *name)
             .collect();
         let expected: &[&str] = match caller {
-            Caller::Backend => &["verify", "find", "mint", "resolve", "search", "list"],
-            Caller::Aggregator => &["find"],
-            Caller::Mcp => &[],
+            Caller::Backend => {
+                &["verify", "find", "mint", "resolve", "search", "list", "keys", "rotate", "retire"]
+            }
+            Caller::Aggregator => &["find", "keys", "rotate", "retire"],
+            Caller::Mcp => &["keys", "rotate", "retire"],
             Caller::Cli => &["mint", "resolve"],
         };
         assert_eq!(refused, expected, "{caller:?}");
@@ -128,4 +135,23 @@ async fn the_directory_shows_what_the_viewer_may_see() {
         directory.list_endpoints(ListEndpointsRequest { limit: 10, ..ListEndpointsRequest::default() }).await;
     let list = list.unwrap().into_inner();
     assert_eq!((list.endpoints.len(), list.total), (1, 1));
+}
+
+#[tokio::test]
+async fn keys_are_rotated_by_the_command_line_of_a_running_backend() {
+    let app = TestApp::start().await;
+    let mut ops = stubs::ops_client(peer(&app, Caller::Cli));
+    let before = ops.list_keys(ListKeysRequest {}).await.unwrap().into_inner().keys;
+    let after = ops.rotate_key(RotateKeyRequest { at_once: false }).await.unwrap().into_inner().keys;
+    let states = |keys: &[syfthub_proto::ops::SigningKey]| {
+        keys.iter().map(|key| key.state.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (states(&before), states(&after)),
+        (vec!["active".to_owned()], vec!["next".to_owned(), "active".to_owned()])
+    );
+    let request = RetireKeyRequest { kid: before[0].kid.clone(), force: true };
+    let refused = ops.retire_key(request).await.unwrap_err();
+    assert_eq!(code(&refused), ErrorCode::Conflict);
+    assert!(refused.message().contains("rotate first"), "{}", refused.message());
 }

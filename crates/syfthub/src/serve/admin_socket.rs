@@ -53,6 +53,9 @@ pub(super) fn router(backend: Backend) -> Router {
         .route("/admins/{username}/promote", post(promote))
         .route("/admins/{username}/demote", post(demote))
         .route("/settings", get(list_settings).put(set_setting))
+        .route("/keys", get(list_keys))
+        .route("/keys/rotate", post(rotate_key))
+        .route("/keys/retire", post(retire_key))
         .with_state(backend)
 }
 
@@ -89,4 +92,29 @@ async fn list_settings(State(backend): State<Backend>) -> Json<Vec<(String, Stri
 async fn set_setting(State(backend): State<Backend>, Json(new): Json<NewSetting>) -> ApiResult<Json<Value>> {
     backend.set_setting(&new.name, new.value.as_deref()).await?;
     Ok(Json(json!({ "name": new.name })))
+}
+
+/// What `POST /keys/rotate` reads.
+#[derive(Debug, Deserialize)]
+struct Rotation {
+    now: bool,
+}
+
+/// What `POST /keys/retire` reads.
+#[derive(Debug, Deserialize)]
+struct Retirement {
+    kid: String,
+    force: bool,
+}
+
+async fn list_keys(State(backend): State<Backend>) -> ApiResult<Json<Value>> {
+    Ok(Json(json!({ "keys": backend.list_keys().await? })))
+}
+
+async fn rotate_key(State(backend): State<Backend>, Json(how): Json<Rotation>) -> ApiResult<Json<Value>> {
+    Ok(Json(json!({ "keys": backend.rotate_key(how.now).await? })))
+}
+
+async fn retire_key(State(backend): State<Backend>, Json(which): Json<Retirement>) -> ApiResult<Json<Value>> {
+    Ok(Json(json!({ "keys": backend.retire_key(&which.kid, which.force).await? })))
 }

@@ -72,3 +72,63 @@ fn generated_files_are_up_to_date() {
     let output = run(TempDir::new().unwrap().path(), &["gen", "--check", "--root", root]);
     assert!(output.status.success(), "{}", stderr(&output));
 }
+
+#[tokio::test]
+async fn keys_are_rotated_in_the_running_hub_and_without_one() {
+    let hub = Hub::start(&["--no-demo"]);
+    let published = async || {
+        let (_, jwks) = hub.get("/.well-known/jwks.json").await;
+        jwks["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let old = published().await.remove(0);
+    let listed = run(hub.directory.path(), &["keys", "list"]);
+    assert!(stdout(&listed).starts_with(&format!("{old}  active")), "{}{}", stdout(&listed), stderr(&listed));
+    let rotated = run(hub.directory.path(), &["keys", "rotate", "--now"]);
+    assert!(rotated.status.success(), "{}", stderr(&rotated));
+    let now = published().await;
+    assert!(now.len() == 2 && now[0] != old && now[1] == old, "the hub knows the new key at once: {now:?}");
+    let refused = run(hub.directory.path(), &["keys", "retire", &old]);
+    assert!(!refused.status.success() && stderr(&refused).contains("--force"), "{}", stderr(&refused));
+
+    let (directory, _) = hub.stop();
+    let retired = run(directory.path(), &["keys", "retire", &old, "--force"]);
+    assert!(retired.status.success(), "{}", stderr(&retired));
+    assert_eq!(stdout(&retired).lines().count(), 1, "{}", stdout(&retired));
+    let told = run(directory.path(), &["audit", "list", "--target-kind", "signing_key", "--json"]);
+    assert_eq!(stdout(&told).lines().count(), 2, "{}{}", stdout(&told), stderr(&told));
+}
+
+#[tokio::test]
+async fn the_audit_log_is_checked_beside_a_running_hub() {
+    let hub = Hub::start(&["--no-demo"]);
+    let made = crate::hub::run_with_input(
+        hub.directory.path(),
+        &["admin", "create", "ada", "--email", "ada@example.com", "--password-stdin"],
+        "correct horse 1",
+    );
+    assert!(made.status.success(), "{}", stderr(&made));
+    let listed = run(hub.directory.path(), &["audit", "list", "--action", "user.created"]);
+    let line = stdout(&listed);
+    assert!(
+        line.contains("cli") && line.contains("user.created") && line.contains("ada"),
+        "{line}{}",
+        stderr(&listed)
+    );
+    assert!(!line.contains("correct horse"), "{line}");
+    let checked = run(hub.directory.path(), &["audit", "verify"]);
+    assert!(
+        checked.status.success() && stdout(&checked).contains("as it was written"),
+        "{}",
+        stderr(&checked)
+    );
+    let strange = run(hub.directory.path(), &["audit", "verify", "--known", "00"]);
+    assert!(!strange.status.success() && stdout(&strange).contains("TAMPERED"), "{}", stdout(&strange));
+    let nowhere = TempDir::new().unwrap();
+    let missing = run(nowhere.path(), &["audit", "verify"]);
+    assert!(!missing.status.success() && stderr(&missing).contains("--data-dir"), "{}", stderr(&missing));
+}

@@ -1,0 +1,74 @@
+//! `ops.v1`: the operator's commands about keys, for the command line beside a running backend.
+
+use syfthub_domain::{Result, Timestamp};
+use syfthub_proto::ops::ops_service_server::OpsService;
+use syfthub_proto::ops::{
+    ListKeysRequest, ListKeysResponse, RetireKeyRequest, RetireKeyResponse, RotateKeyRequest,
+    RotateKeyResponse, SigningKey,
+};
+use syfthub_rpc::require;
+use tonic::{Request, Response, Status};
+
+use super::rotation::KeyInfo;
+use crate::App;
+use crate::identity::grpc::answer;
+use crate::identity::{Method, callers};
+
+/// Serves `ops.v1`.
+#[derive(Debug, Clone)]
+pub(crate) struct OpsGrpc(pub(crate) App);
+
+#[tonic::async_trait]
+impl OpsService for OpsGrpc {
+    async fn list_keys(
+        &self,
+        request: Request<ListKeysRequest>,
+    ) -> std::result::Result<Response<ListKeysResponse>, Status> {
+        require(&request, callers(Method::ListKeys))?;
+        answer(wire(self.0.list_keys().await).map(|keys| ListKeysResponse { keys }))
+    }
+
+    async fn rotate_key(
+        &self,
+        request: Request<RotateKeyRequest>,
+    ) -> std::result::Result<Response<RotateKeyResponse>, Status> {
+        require(&request, callers(Method::RotateKey))?;
+        let at_once = request.into_inner().at_once;
+        answer(wire(self.0.rotate_key(at_once).await).map(|keys| RotateKeyResponse { keys }))
+    }
+
+    async fn retire_key(
+        &self,
+        request: Request<RetireKeyRequest>,
+    ) -> std::result::Result<Response<RetireKeyResponse>, Status> {
+        require(&request, callers(Method::RetireKey))?;
+        let RetireKeyRequest { kid, force } = request.into_inner();
+        answer(wire(self.0.retire_key(&kid, force).await).map(|keys| RetireKeyResponse { keys }))
+    }
+}
+
+fn wire(keys: Result<Vec<KeyInfo>>) -> Result<Vec<SigningKey>> {
+    let micros = |time: Option<Timestamp>| time.map(Timestamp::as_micros);
+    let wire = |key: KeyInfo| SigningKey {
+        kid: key.kid,
+        state: key.state,
+        created_at: micros(key.created_at),
+        activated_at: micros(key.activated_at),
+        retired_at: micros(key.retired_at),
+        published_until: micros(key.published_until),
+    };
+    Ok(keys?.into_iter().map(wire).collect())
+}
+
+/// The key that a message is about.
+pub(crate) fn from_wire(key: SigningKey) -> KeyInfo {
+    let time = |micros: Option<i64>| micros.map(Timestamp::from_micros);
+    KeyInfo {
+        kid: key.kid,
+        state: key.state,
+        created_at: time(key.created_at),
+        activated_at: time(key.activated_at),
+        retired_at: time(key.retired_at),
+        published_until: time(key.published_until),
+    }
+}
