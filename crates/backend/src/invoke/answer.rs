@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use futures::TryStreamExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::de::IgnoredAny;
 use serde_json::json;
@@ -13,6 +12,8 @@ use syfthub_domain::{Clock as _, Error, ErrorCode, SystemClock};
 use syfthub_egress::{Error as EgressError, Response as Answer};
 use syfthub_web::envelope;
 use tokio::time::Instant;
+
+use super::record::Record;
 
 /// Largest answer that is no stream.
 pub(super) const MAX_ANSWER: usize = 10 * 1024 * 1024;
@@ -30,6 +31,15 @@ const STREAMED: &[&str] = &[
 ];
 const EVENTS: &str = "text/event-stream";
 
+/// An answer as it is passed on.
+#[derive(Debug)]
+pub(super) enum Passed {
+    /// It is all here.
+    Whole(Response),
+    /// Its head is here, the rest comes piece by piece.
+    Stream(&'static str, Answer),
+}
+
 /// Turns the answer of an endpoint into ours. The call began at `begun`; what is no stream must be complete `time`
 /// after that.
 pub(super) async fn pass_on(
@@ -37,15 +47,15 @@ pub(super) async fn pass_on(
     wants_stream: bool,
     begun: Instant,
     time: Duration,
-) -> Result<Response, EgressError> {
+) -> Result<Passed, EgressError> {
     let status = answer.status();
     if !status.is_success() {
         let headers = answer.headers().clone();
         let text = tokio::time::timeout_at(begun + time, answer.excerpt(MAX_REASON * 4)).await;
-        return Ok(failed(status, &headers, &text.unwrap_or_default()));
+        return Ok(Passed::Whole(failed(status, &headers, &text.unwrap_or_default())));
     }
     if let Some(kind) = stream_kind(&answer, wants_stream) {
-        return Ok(streamed(answer, kind, begun));
+        return Ok(Passed::Stream(kind, answer));
     }
     let body = tokio::time::timeout_at(begun + time, answer.bytes_capped(MAX_ANSWER)).await;
     let body = body.map_err(|_| EgressError::Timeout)??;
@@ -56,7 +66,7 @@ pub(super) async fn pass_on(
         Json(json!({"raw_response": String::from_utf8_lossy(&body)})).into_response()
     };
     response.headers_mut().insert(LATENCY, latency(begun));
-    Ok(response)
+    Ok(Passed::Whole(response))
 }
 
 fn stream_kind(answer: &Answer, wants_stream: bool) -> Option<&'static str> {
@@ -68,18 +78,29 @@ fn stream_kind(answer: &Answer, wants_stream: bool) -> Option<&'static str> {
 }
 
 /// Passes the pieces on as they come. When the client goes away the body is dropped, and the call with it.
-fn streamed(answer: Answer, kind: &'static str, begun: Instant) -> Response {
+pub(super) fn streamed(kind: &'static str, answer: Answer, record: Record) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-        (LATENCY, latency(begun)),
+        (LATENCY, latency(record.begun)),
     ];
-    let body = answer.into_stream().inspect_err(|error| {
-        tracing::warn!(target: "syfthub.api.endpoints", %error, "endpoint.invoke.failed");
+    let pieces = futures::stream::unfold(Some((answer, record)), async |state| {
+        let (mut answer, record) = state?;
+        match answer.chunk().await {
+            Ok(Some(piece)) => Some((Ok(piece), Some((answer, record)))),
+            Ok(None) => {
+                record.end(Some(StatusCode::OK), None);
+                None
+            }
+            Err(error) => {
+                record.end(Some(StatusCode::OK), Some(error.to_string()));
+                Some((Err(error), None))
+            }
+        }
     });
-    (headers, Body::from_stream(body)).into_response()
+    (headers, Body::from_stream(pieces)).into_response()
 }
 
 fn latency(begun: Instant) -> HeaderValue {

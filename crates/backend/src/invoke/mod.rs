@@ -4,6 +4,7 @@
 //! directly or in a chat.
 
 mod answer;
+mod record;
 pub(crate) mod routes;
 
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::endpoints::connections::{self, Served};
 use crate::endpoints::{Endpoints, mapper};
 use crate::parts::Parts;
 use crate::users::Users;
+use answer::Passed;
+use record::Record;
 
 /// Time for a data source.
 const SOURCE_TIME: Duration = Duration::from_secs(30);
@@ -107,24 +110,23 @@ impl Invoke {
         let wishes: Wishes = serde_json::from_slice(&body).unwrap_or(Wishes { stream: None });
         let wants_stream = wishes.stream == Some(true);
         target.tenant = call.tenant.or(target.tenant);
-        let (path, user_id) = (item.path(), viewer.map(|viewer| viewer.user_id.0));
-        let begun = Instant::now();
+        let record = Record::begin(item.path(), viewer);
+        let begun = record.begun;
         let made = match self.send(target, body, wants_stream).await {
             Ok((answer, time)) => answer::pass_on(answer, wants_stream, begun, time).await,
             Err(error) => Err(error),
         };
-        let latency_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let status = made.as_ref().map(|response| response.status().as_u16()).unwrap_or_default();
-        if status == 200 {
-            tracing::info!(target: "syfthub.api.endpoints", user_id, endpoint = path, latency_ms, "endpoint.invoked");
-        } else {
-            let why = made.as_ref().err().map(ToString::to_string);
-            tracing::warn!(
-                target: "syfthub.api.endpoints",
-                user_id, endpoint = path, latency_ms, status, why, "endpoint.invoke.failed"
-            );
+        match made {
+            Err(error) => {
+                record.end(None, Some(error.to_string()));
+                Err(Error::from(error).into())
+            }
+            Ok(Passed::Whole(response)) => {
+                record.end(Some(response.status()), None);
+                Ok(response)
+            }
+            Ok(Passed::Stream(head, answer)) => Ok(answer::streamed(head, answer, record)),
         }
-        Ok(made.map_err(Error::from)?)
     }
 
     /// The endpoint if the caller may use it: 404 for what is not there, 401 where signing in could help.

@@ -261,6 +261,93 @@ async fn a_caller_who_leaves_ends_a_call_that_hangs() {
     source.wait_cancelled(1).await;
 }
 
+/// Asks, and lets time pass once the endpoint has the call: it is not given up after `early` seconds, but after
+/// `late` more.
+async fn is_given_up(source: &FakeSource, anon: &Actor, path: &str, early: u64, late: u64) {
+    let before = source.requests().len();
+    let body = json!({});
+    let mut call = std::pin::pin!(anon.post(path, &body));
+    tokio::select! {
+        answer = &mut call => panic!("it hangs: {}", answer.text),
+        () = wait::until(|| async { source.requests().len() > before }, "the call to arrive") => {}
+    }
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(early)).await;
+    assert!(futures::poll!(&mut call).is_pending(), "{path} has more time");
+    tokio::time::advance(Duration::from_secs(late)).await;
+    let answer = futures::poll!(&mut call);
+    tokio::time::resume();
+    let std::task::Poll::Ready(answer) = answer else { panic!("{path} has no more time") };
+    answer.refused(504);
+}
+
+#[tokio::test]
+async fn a_data_source_has_half_a_minute_and_a_model_two() {
+    let (_app, anon, bob, source) = world().await;
+    let model = json!({"type": "model", "connect": [{"type": "http", "config": {"url": source.url()}}]});
+    bob.publish("thinker", model).await;
+    source.always(Behaviour::Hang);
+    is_given_up(&source, &anon, PATH, 29, 2).await;
+    is_given_up(&source, &anon, "/bob/thinker", 119, 2).await;
+}
+
+#[tokio::test]
+async fn every_call_is_told_to_the_log_however_it_ends() {
+    syfthub_testing::log::listen_on_every_thread();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _log = tracing::subscriber::set_default(subscriber);
+    let (app, anon, _bob, source) = world().await;
+    ask(&anon).await.expect(StatusCode::OK);
+    assert!(lines.last("endpoint.invoked").contains("bob/notes"));
+    source.once(Behaviour::Status(500, json!({})));
+    ask(&anon).await.refused(500);
+    assert!(lines.last("endpoint.invoke.failed").contains("status=500"));
+    source.once(Behaviour::Hang);
+    let call = tokio::time::timeout(Duration::from_millis(300), ask(&anon)).await;
+    assert!(call.is_err(), "it hangs");
+    assert!(lines.last("endpoint.invoke.failed").contains("the caller left"));
+    source.always(Behaviour::Raw { content_type: "text/event-stream", body: Bytes::from("data: 1\n\n") });
+    let streams = lines.count("endpoint.invoked");
+    ask(&anon).await.is(200);
+    assert_eq!(lines.count("endpoint.invoked"), streams + 1);
+    let left = lines.count("the caller left");
+    let request = Request::post(PATH).body(Body::from("{}")).unwrap();
+    drop(app.app.router().oneshot(request).await.unwrap());
+    assert_eq!((lines.count("the caller left"), lines.count("endpoint.invoked")), (left + 1, streams + 1));
+}
+
+/// What was logged.
+#[derive(Debug, Clone, Default)]
+struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn all(&self, event: &str) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| line.contains(event)).map(str::to_owned).collect()
+    }
+
+    fn last(&self, event: &str) -> String {
+        self.all(event).pop().unwrap_or_default()
+    }
+
+    fn count(&self, event: &str) -> usize {
+        self.all(event).len()
+    }
+}
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn calls_are_limited_by_address() {
     let app = TestApp::start_with(|settings| {
