@@ -31,6 +31,15 @@ pub(crate) struct Hit {
     pub score: f64,
 }
 
+/// What one reading of the index gives.
+#[derive(Debug)]
+struct Ranked {
+    /// Best first.
+    best: Vec<(f64, EndpointId)>,
+    /// Whether anything was left out before it was known what is listed and of the type.
+    is_cut: bool,
+}
+
 impl Endpoints {
     /// The best `top_k` answers to a query, best first; equal ones by stars, then newest.
     pub(crate) async fn search(
@@ -44,14 +53,12 @@ impl Endpoints {
         if terms.is_empty() {
             return Ok(Vec::new());
         }
-        let ranked = self.rank(&wanted, &terms, ReadOf::Indexed, kind, top_k).await?;
-        let is_cut = terms.iter().any(|term| term.documents > i64::from(PER_WORD));
-        if ranked.len() < top_k && is_cut {
-            // What fits best is switched off or of another type, and what was not read may be neither.
-            let ranked = self.rank(&wanted, &terms, ReadOf::Listed(kind), kind, top_k).await?;
-            return self.read(&ranked).await;
+        let mut found = self.rank(&wanted, &terms, ReadOf::Indexed, kind, top_k).await?;
+        if found.best.len() < top_k && found.is_cut {
+            // What fits best is switched off or of another type, and what was left out may be neither.
+            found = self.rank(&wanted, &terms, ReadOf::Listed(kind), kind, top_k).await?;
         }
-        self.read(&ranked).await
+        self.read(&found.best).await
     }
 
     /// Which words of the index stand for the words of the query.
@@ -109,7 +116,7 @@ impl Endpoints {
         of: ReadOf,
         kind: Option<EndpointType>,
         top_k: usize,
-    ) -> Result<Vec<(f64, EndpointId)>> {
+    ) -> Result<Ranked> {
         let ids: Vec<i64> = terms.iter().map(|term| term.id).collect();
         let mut known = search::postings(&self.db, &ids, of, PER_WORD).await?;
         let cut: Vec<&Term> = terms.iter().filter(|term| term.documents > i64::from(PER_WORD)).collect();
@@ -119,6 +126,7 @@ impl Endpoints {
             self.complete(wanted, &cut, &together, &mut known, &mut scores).await?;
         }
         let shortlist = ranking::best(&scores, SHORTLIST);
+        let is_cut = !cut.is_empty() || scores.len() > shortlist.len();
         let facts = search::facts(&self.db, &shortlist, kind).await?;
         let mut ranked: Vec<_> = facts
             .into_iter()
@@ -131,7 +139,7 @@ impl Endpoints {
                 .then_with(|| x.id.cmp(&y.id))
         });
         ranked.truncate(top_k);
-        Ok(ranked.into_iter().map(|(score, fact)| (score, fact.id)).collect())
+        Ok(Ranked { best: ranked.into_iter().map(|(score, fact)| (score, fact.id)).collect(), is_cut })
     }
 
     /// Endpoints that hold two frequent words of the query: each word alone may weigh too little there to be

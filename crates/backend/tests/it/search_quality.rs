@@ -173,3 +173,51 @@ async fn queries_with_known_answers_find_them_in_the_same_order_on_both_database
     println!("NDCG@10 {mean:.3} over {} queries; weakest: {:?}", queries.len(), &weakest[..5]);
     assert!(mean >= NEEDED, "NDCG@10 is {mean:.3}; weakest: {:#?}", &weakest[..10]);
 }
+
+/// What does not fit the type must not use up the places of what does.
+#[tokio::test]
+async fn what_weighs_little_is_found_when_everything_heavier_is_of_another_type() {
+    let (app, anon, ann) = TestApp::start().await.with_user("ann").await;
+    let bob = app.user("bob").await;
+    for (owner, word) in [(&ann, "harbour"), (&bob, "lighthouse")] {
+        let many: Vec<Value> = (0..290)
+            .map(
+                |n| json!({"name": format!("{word} {word}"), "slug": format!("{word}-{n}"), "type": "model"}),
+            )
+            .collect();
+        owner.post("/api/v1/endpoints/sync", &json!({"endpoints": many})).await.expect(StatusCode::OK);
+    }
+    let readme = format!("{} harbour", "Other words. ".repeat(200));
+    bob.publish("pilot", json!({"type": "agent", "readme": readme})).await;
+    let body = json!({"query": "harbour lighthouse", "type": "agent"});
+    let found = anon.post("/api/v1/endpoints/search", &body).await.expect(StatusCode::OK);
+    assert_eq!(found["results"][0]["slug"], "pilot", "{found}");
+}
+
+#[tokio::test]
+async fn queries_at_the_edges_are_answered() {
+    let (_app, anon, bob) = TestApp::start().await.with_user("bob").await;
+    bob.publish("tokyo", json!({"name": "東京タワー", "description": "R and what to do about it"})).await;
+    let slugs = async |query: &str| -> Vec<String> {
+        let found =
+            anon.post("/api/v1/endpoints/search", &json!({"query": query})).await.expect(StatusCode::OK);
+        let slug = |item: &Value| item["slug"].as_str().unwrap().to_owned();
+        found["results"].as_array().unwrap().iter().map(slug).collect()
+    };
+    for query in [
+        "r",
+        "R",
+        "東京",
+        "京",
+        "タワー",
+        "what to do",
+        "TOKYO",
+        "tokoy",
+        &format!("{} tokyo", "x ".repeat(497)),
+    ] {
+        assert_eq!(slugs(query).await, ["tokyo"], "{query}");
+    }
+    for query in ["?", " ", "z", "%", "大", &"x".repeat(1000)] {
+        assert!(slugs(query).await.is_empty(), "{query}");
+    }
+}
