@@ -51,23 +51,18 @@ pub(crate) fn show(connections: &[Value], owner_domain: Option<&str>) -> Vec<Val
         .collect()
 }
 
-/// Turns what a client sends back after reading it into what is stored. A client that changes one field
-/// and sends the whole object would otherwise freeze the owner's current domain into the row.
+/// Turns what a client sends back after reading it into what is stored, in whatever order it sends it. A client
+/// that changes one field and sends the whole object would otherwise freeze the owner's current domain into the row.
 pub(crate) fn restore(mut sent: Vec<Value>, stored: &[Value], owner_domain: Option<&str>) -> Vec<Value> {
-    for (connection, before) in sent.iter_mut().zip(stored) {
+    for (place, connection) in sent.iter_mut().enumerate() {
         let kind = text(connection, "type").unwrap_or_default().to_owned();
-        let Some(old) = before.pointer("/config/url").and_then(Value::as_str) else { continue };
-        if is_absolute(old) {
-            continue;
-        }
         let Some(url) = connection.pointer_mut("/config/url") else { continue };
         let Some(new) = url.as_str() else { continue };
-        let restored = if new == public_url(&kind, old, owner_domain) {
-            Some(old.to_owned())
-        } else {
-            below_domain(&kind, new, owner_domain)
-        };
-        if let Some(restored) = restored {
+        // The one at the same place first: behind a tunnel all are shown alike.
+        let known = stored.get(place).into_iter().chain(stored);
+        let mut known = known.filter_map(|before| before.pointer("/config/url").and_then(Value::as_str));
+        let unchanged = known.find(|old| public_url(&kind, old, owner_domain) == new).map(str::to_owned);
+        if let Some(restored) = unchanged.or_else(|| below_domain(&kind, new, owner_domain)) {
             *url = Value::String(restored);
         }
     }
@@ -167,6 +162,18 @@ mod tests {
         for domain in [Some("https://h.example"), Some("tunneling:bob"), None] {
             assert_eq!(restore(show(&stored, domain), &stored, domain), stored, "{domain:?}");
         }
+    }
+
+    #[test]
+    fn connections_may_be_sent_back_in_another_order() {
+        let path = |url: &str| json!({"type": "http", "config": {"url": url}});
+        let (stored, domain) =
+            (vec![path("https://else.example/x"), path("/a"), path("b")], Some("https://h.example"));
+        let mut shown = show(&stored, domain);
+        shown.rotate_left(1);
+        shown.insert(0, path("https://h.example/new"));
+        let expected = [path("/new"), path("/a"), path("b"), path("https://else.example/x")];
+        assert_eq!(restore(shown, &stored, domain), expected);
     }
 
     #[test]
