@@ -49,12 +49,13 @@ impl Endpoints {
             .collect();
         let slugs: Vec<&str> = rows.iter().map(|row| row.slug.as_str()).collect();
         let mut tx = self.db.begin().await?;
-        let before = endpoints::health_states(&mut tx, owner.user_id, &slugs).await?;
-        let updated = endpoints::apply_health_report(&mut tx, owner.user_id, &rows, ttl, now).await?;
+        // The account before its endpoints, the way a deletion takes them, or the two would wait for each other.
         let moved = match &report.domain {
             Some(domain) => users::set_domain(&mut tx, owner.user_id, Some(domain), now).await?,
             None => false,
         };
+        let before = endpoints::health_states(&mut tx, owner.user_id, &slugs).await?;
+        let updated = endpoints::apply_health_report(&mut tx, owner.user_id, &rows, ttl, now).await?;
         let flips = flips(owner, &before, &rows, ttl, now);
         if moved || !flips.is_empty() {
             // What was found missing is looked at rarely; it may be back.
