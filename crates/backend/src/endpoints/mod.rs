@@ -17,6 +17,7 @@ mod sync;
 pub(crate) mod visibility;
 pub mod wire;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -326,7 +327,11 @@ fn new_endpoint(owner: UserId, create: Create, slug: Slug, contributors: Vec<Use
 /// Active users among the given ids, in the given order, and the owner.
 async fn contributors(tx: &mut Tx, given: &[i64], owner: UserId) -> Result<Vec<UserId>> {
     let given: Vec<UserId> = given.iter().map(|id| UserId(*id)).filter(|id| *id != owner).collect();
-    let active = if given.is_empty() { Vec::new() } else { users::active_ids(tx, &given).await? };
+    let active: HashSet<UserId> = if given.is_empty() {
+        HashSet::new()
+    } else {
+        users::active_ids(tx, &given).await?.into_iter().collect()
+    };
     let mut ids: Vec<UserId> = given.into_iter().filter(|id| active.contains(id)).collect();
     ids.push(owner);
     Ok(ids)

@@ -1,5 +1,7 @@
 //! Replacing everything that an owner has published, in one change or not at all.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use syfthub_auth::Principal;
 use syfthub_domain::{Error, ErrorCode, Result, UserId};
@@ -29,7 +31,8 @@ impl Endpoints {
         let mut taken = endpoints::taken_slugs(&mut tx, owner.user_id).await?;
         taken.extend(items.iter().filter_map(|item| item.slug.as_ref()).map(|slug| slug.as_str().to_owned()));
         let people: Vec<i64> = items.iter().flat_map(|item| item.contributors.iter().copied()).collect();
-        let people = contributors(&mut tx, &people, owner.user_id).await?;
+        let people: HashSet<UserId> =
+            contributors(&mut tx, &people, owner.user_id).await?.into_iter().collect();
         let mut new = Vec::with_capacity(items.len());
         for mut item in items {
             let slug = match item.slug.take() {
