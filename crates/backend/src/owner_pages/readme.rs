@@ -80,6 +80,9 @@ const REOPENED: &[&str] = &["a", "b", "code", "em", "i", "s", "small", "strong",
 const MAX_DEPTH: usize = 32;
 /// Most HTML tags in one text; the rest is shown as text.
 const MAX_TAGS: usize = 1_000;
+/// Most cells of tables in one text; what is in the others is shown without them. Missing cells of a row are added,
+/// so that a short text can ask for hundreds of thousands.
+const MAX_CELLS: usize = 5_000;
 /// Longest HTML tag.
 const MAX_TAG_LENGTH: usize = 2_000;
 
@@ -122,6 +125,7 @@ struct Filter<'a> {
     /// Tags that were written as HTML and are open.
     open: Vec<&'static str>,
     tags: usize,
+    cells: usize,
 }
 
 impl<'a> Filter<'a> {
@@ -133,7 +137,10 @@ impl<'a> Filter<'a> {
         self.end_html_block();
         match event {
             Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => {} // its text stays
+            Event::Start(Tag::TableCell) if self.cells >= MAX_CELLS => self.cells = MAX_CELLS + 1,
+            Event::End(TagEnd::TableCell) if self.cells > MAX_CELLS => self.close_formatting(),
             Event::Start(tag) => {
+                self.cells += usize::from(tag == Tag::TableCell);
                 self.depth += 1;
                 if self.depth <= MAX_DEPTH {
                     self.events.push(Event::Start(tag));
@@ -330,6 +337,8 @@ mod tests {
             "<b><p></b>".repeat(most / 10),
             "[^1]".repeat(most / 4) + "\n\n[^1]: x",
             "<table>".repeat(most / 7),
+            format!("{}|\n{}|\n{}", "|a".repeat(most / 5), "|-".repeat(most / 5), "|\n".repeat(most / 10)),
+            format!("|a|\n|-|\n{}", "|<b>\n".repeat(most / 5)),
         ] {
             let begun = std::time::Instant::now();
             let html = render(&text);
