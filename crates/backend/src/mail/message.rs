@@ -168,7 +168,8 @@ fn with_body<'v>(values: &[(&'v str, String)], subject: &str, body: &str) -> Vec
 fn greeted(name: &str) -> String {
     let is_link = |word: &str| {
         let dotted = word.split('.').filter(|part| !part.is_empty()).collect::<Vec<_>>();
-        word.contains(['/', '@', '\\'])
+        word.contains('@')
+            || word.contains("://")
             || word.to_lowercase().contains("http")
             || (dotted.len() > 1 && dotted.last().is_some_and(|end| end.chars().count() > 1))
     };
@@ -224,8 +225,15 @@ mod tests {
         ] {
             assert_eq!(greeted(bad), "there", "{bad}");
         }
-        for good in ["Bob", "J. R. R. Tolkien", "J.R.R. Tolkien", "Martin Luther King Jr.", "Ada", "王小明"]
-        {
+        for good in [
+            "Bob",
+            "J. R. R. Tolkien",
+            "J.R.R. Tolkien",
+            "Ada/Bob",
+            "Martin Luther King Jr.",
+            "Ada",
+            "王小明",
+        ] {
             assert_eq!(greeted(good), good);
         }
     }
