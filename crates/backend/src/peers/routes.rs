@@ -18,6 +18,7 @@ use super::wire::{
 use super::{Peers, checked_key};
 use crate::access::User;
 use crate::audit::Origin;
+use crate::hub_settings::HubSettings;
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
 
@@ -58,15 +59,18 @@ async fn peer_token(
 /// The same for a guest
 #[utoipa::path(post, path = "/api/v1/nats/guest-peer-token", tag = "nats",
     request_body = GuestPeerTokenRequest,
-    responses((status = 200, body = Peer), (status = 415), (status = 422), (status = 429),
+    responses((status = 200, body = Peer), (status = 403, description = "The hub is not open to guests"),
+        (status = 415), (status = 422), (status = 429),
         (status = 503, description = "NATS is not configured on this hub")))]
 async fn guest_peer_token(
     State(limits): State<Arc<Limits>>,
+    State(settings): State<Arc<HubSettings>>,
     State(peers): State<Arc<Peers>>,
     ClientIp(ip): ClientIp,
     JsonBody(body): JsonBody,
 ) -> ApiResult<impl IntoResponse> {
     peers.credential()?;
+    settings.admit_guest()?;
     limits.check_always(Scope::GuestPeerToken, ip).await?;
     let targets = targets(body, 0)?;
     Ok((NO_STORE, Json(peers.token_for_guest(&targets).await?)))

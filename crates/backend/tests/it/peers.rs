@@ -126,3 +126,13 @@ async fn a_user_cannot_fill_the_cache_with_peer_tokens() {
     user.post("/api/v1/peer-token", &targets(&["alice"])).await.refused(429);
     other.post("/api/v1/peer-token", &targets(&["alice"])).await.expect(StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_hub_that_is_not_open_to_guests_gives_them_no_peer_tokens() {
+    let (app, anon, user) = configured().await.with_user("bob").await;
+    let root = app.admin().await;
+    let closed = json!({"guest_access": false});
+    root.patch("/api/v1/admin/settings", &closed).await.expect(StatusCode::OK);
+    anon.post(GUEST, &targets(&[])).await.refused(403);
+    user.post("/api/v1/peer-token", &targets(&["alice"])).await.expect(StatusCode::OK);
+}
