@@ -1,7 +1,7 @@
 //! Changing an account: the profile, its name, its address.
 
 use serde_json::{Map, Value};
-use syfthub_auth::Principal;
+use syfthub_auth::{Action, Principal};
 use syfthub_domain::{Email, Error, ErrorCode, Result, UserId, Username};
 use syfthub_store::users::{self, ProfileChange, UNIQUE_EMAIL, UNIQUE_USERNAME, UserRow};
 use syfthub_web::Fields;
@@ -131,6 +131,10 @@ impl Users {
         }
         let before = users::find_by_id(&mut tx, id).await?.ok_or_else(unknown)?;
         let change = update.change(&before, self.mail.is_enabled());
+        // Whoever sets the address can have a new password sent to it, so this takes what a password takes.
+        if change.email.is_some() || change.is_active.is_some() {
+            editor.require(Action::Credential)?;
+        }
         let mut ended = None;
         match change.is_active {
             Some(_) if !editor.is_admin() => {

@@ -159,3 +159,20 @@ async fn registrations_of_one_name_at_once_have_one_right_outcome_each() {
     good.expect(StatusCode::CREATED);
     assert_eq!(bad.refused(409)["code"], "USER_ALREADY_EXISTS");
 }
+
+#[tokio::test]
+async fn a_token_that_may_not_set_a_password_sets_no_address_either() {
+    let (app, _, bob) = TestApp::start().await.with_user("bob").await;
+    let root = app.admin().await;
+    let token = bob.pat(&["write"]).await;
+    token.put(ME, &json!({"bio": "I bake."})).await.expect(StatusCode::OK);
+    // One's own address, sent back as it was read, changes nothing.
+    token.put(ME, &json!({"email": "BOB@example.com", "is_active": true})).await.expect(StatusCode::OK);
+    token.put(ME, &json!({"email": "thief@example.com"})).await.refused(403);
+    let path = format!("/api/v1/users/{}", bob.id);
+    let admins = root.pat(&["write"]).await;
+    admins.put(&path, &json!({"email": "thief@example.com"})).await.refused(403);
+    admins.put(&path, &json!({"is_active": false})).await.refused(403);
+    assert_eq!(bob.get(ME).await.json()["email"], "bob@example.com");
+    bob.pat(&["full"]).await.put(ME, &json!({"email": "bob2@example.com"})).await.expect(StatusCode::OK);
+}
