@@ -219,7 +219,8 @@ impl HubSettings {
     }
 
     fn set(&self, overrides: Overrides) {
-        let current = Arc::new(overrides.over(&self.defaults).into());
+        let current = Arc::new(Current::from(overrides.over(&self.defaults)));
+        self.mail.call_the_hub(&current.instance_name);
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known { overrides, current };
     }
 }

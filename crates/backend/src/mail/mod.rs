@@ -8,7 +8,7 @@ pub(crate) mod routes;
 mod smtp;
 mod to_log;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use syfthub_auth::sealing::Sealer;
@@ -29,7 +29,7 @@ pub(crate) struct Mail {
     clock: SharedClock,
     sealer: Arc<Sealer>,
     mailer: Option<Arc<dyn Mailer>>,
-    sender: Sender,
+    sender: RwLock<Sender>,
     max_tries: u32,
     retry_delay: Duration,
     /// Wakes the delivery of this process.
@@ -69,14 +69,24 @@ impl Mail {
             clock: clock.clone(),
             sealer: Arc::clone(sealer),
             mailer,
-            sender: Sender {
+            sender: RwLock::new(Sender {
                 instance: settings.hub.instance_name.clone(),
                 url: settings.public.frontend.clone(),
-            },
+            }),
             max_tries: mail.max_tries,
             retry_delay: mail.retry_delay,
             called: Notify::new(),
         })
+    }
+
+    /// What mails call the hub from now on.
+    pub(crate) fn call_the_hub(&self, instance: &str) {
+        let mut sender = self.sender.write().unwrap_or_else(PoisonError::into_inner);
+        instance.clone_into(&mut sender.instance);
+    }
+
+    fn sender(&self) -> Sender {
+        self.sender.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether mail can be sent. If not, addresses are not verified and forgotten passwords not reset.
@@ -102,7 +112,7 @@ impl Mail {
         }
         let now = self.clock.now();
         let id = Uuid::now_v7().to_string();
-        let Texts { subject, text, html } = message.write(&self.sender);
+        let Texts { subject, text, html } = message.write(&self.sender());
         let letter = Letter { id: id.clone(), to: to.as_str().to_owned(), subject, text, html };
         let plain = serde_json::to_vec(&real.then_some(&letter)).map_err(Error::internal)?;
         let sealed = self.sealer.seal(&plain, &place(&id)).map_err(Error::internal)?;

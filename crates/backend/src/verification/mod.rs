@@ -130,12 +130,12 @@ impl Verification {
     /// answer does not tell who has one.
     pub(crate) async fn confirm_email(&self, email: &Email, code: &str, origin: &Origin) -> Result<UserRow> {
         let id = self.check(email, Purpose::Registration, code).await?;
-        let user = users::find_by_email(&self.db, email.as_str()).await?.ok_or_else(wrong)?;
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        let user = holder(&mut tx, email).await?.ok_or_else(wrong)?;
         if !user.is_active {
             return Err(Error::unauthenticated("Account is deactivated"));
         }
-        let now = self.clock.now();
-        let mut tx = self.db.begin().await?;
         self.consume(&mut tx, id, now).await?;
         let user = verified(&mut tx, &user, now).await?;
         let origin = origin.as_user(user.id, user.username.as_str());
@@ -156,9 +156,9 @@ impl Verification {
     ) -> Result<()> {
         let id = self.check(email, Purpose::PasswordReset, code).await?;
         let hash = users.hash(password).await?;
-        let user = users::find_by_email(&self.db, email.as_str()).await?;
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
+        let user = holder(&mut tx, email).await?;
         self.consume(&mut tx, id, now).await?;
         let changed = user.filter(|user| user.password_hash.is_some());
         let mut ended = None;
@@ -265,6 +265,14 @@ impl Verification {
             all += rows;
         }
     }
+}
+
+/// The account with this address, which keeps it until the change ends: a code for one address must not prove
+/// another one that the account is given at the same moment.
+async fn holder(tx: &mut Tx, email: &Email) -> Result<Option<UserRow>> {
+    let Some(user) = users::find_by_email(&mut *tx, email.as_str()).await? else { return Ok(None) };
+    users::lock(tx, user.id).await?;
+    Ok(users::find_by_id(&mut *tx, user.id).await?.filter(|user| user.email == *email))
 }
 
 async fn verified(tx: &mut Tx, user: &UserRow, now: Timestamp) -> Result<UserRow> {

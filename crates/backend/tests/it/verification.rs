@@ -6,6 +6,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use syfthub_backend::Letter;
 use syfthub_config::{MailProvider, Rule};
+use syfthub_domain::{Clock as _, Email};
+use syfthub_store::users::{self, ProfileChange};
 
 use crate::actor::{Actor, Answer, PASSWORD, TestApp};
 
@@ -130,6 +132,65 @@ async fn a_right_code_used_twice_at_once_works_once() {
     let right = code(&app.mail_to("bob@example.com", 1).await);
     let answers = futures::future::join_all((0..4).map(|_| verify(&anon, "bob", &right))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == StatusCode::OK).count(), 1);
+}
+
+#[tokio::test]
+async fn a_changed_address_is_confirmed_again_by_a_mail_in_the_name_of_the_hub() {
+    let app = TestApp::start_with_mail().await;
+    let (anon, root) = (app.anon(), app.admin().await);
+    anon.post(REGISTER, &account("bob")).await.expect(StatusCode::CREATED);
+    let first = app.mail_to("bob@example.com", 1).await;
+    let bob = app.actor_of(&verify(&anon, "bob", &code(&first)).await.expect(StatusCode::OK));
+    let named = json!({"instance_name": "Ada's hub"});
+    root.patch("/api/v1/admin/settings", &named).await.expect(StatusCode::OK);
+    let after = bob.put("/api/v1/users/me", &json!({"email": "new@example.com"})).await;
+    assert_eq!(after.expect(StatusCode::OK)["is_email_verified"], false);
+    assert_eq!(login(&anon, "bob", PASSWORD).await.refused(403)["code"], "EMAIL_NOT_VERIFIED");
+    for address in ["bob@example.com", "new@example.com"] {
+        anon.post(RESEND, &json!({"email": address})).await.expect(StatusCode::OK);
+    }
+    let letter = app.mail_to("new@example.com", 1).await;
+    assert_eq!(letter.subject, "Your verification code for Ada's hub");
+    assert!(letter.text.contains("Ada's hub"), "{}", letter.text);
+    verify(&anon, "bob", &code(&letter)).await.refused(400);
+    let auth = verify(&anon, "new", &code(&letter)).await.expect(StatusCode::OK);
+    assert_eq!(auth["user"]["username"], "bob");
+    login(&anon, "bob", PASSWORD).await.expect(StatusCode::OK);
+    let to_the_old = app.sent_mail().iter().filter(|letter| letter.to == "bob@example.com").count();
+    assert_eq!(to_the_old, 1, "{first:?}");
+}
+
+#[tokio::test]
+async fn a_code_for_one_address_never_proves_another() {
+    let url = syfthub_testing::postgres::shared().await.fresh_database().await;
+    let app = TestApp::start_with(|settings| {
+        settings.database = syfthub_testing::postgres_settings(&url);
+        settings.mail.provider = MailProvider::Log;
+    })
+    .await;
+    let anon = app.anon();
+    anon.post(REGISTER, &account("bob")).await.expect(StatusCode::CREATED);
+    let code = code(&app.mail_to("bob@example.com", 1).await);
+    // The account is given the address of somebody else while its own is being confirmed.
+    let bob = users::find_by_username(&app.db, "bob").await.unwrap().unwrap();
+    let mut tx = app.db.begin().await.unwrap();
+    let email = Email::parse("victim@example.com").unwrap();
+    let change = ProfileChange {
+        email: Some(email.clone()),
+        is_email_verified: Some(false),
+        ..ProfileChange::default()
+    };
+    users::update_profile(&mut tx, bob.id, &change, app.clock.now()).await.unwrap().unwrap();
+    let confirming = verify(&anon, "bob", &code);
+    let given = async {
+        // Not before the confirmation waits for the row.
+        syfthub_testing::postgres::somebody_waits(&url).await;
+        tx.commit().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(confirming, given);
+    assert_eq!(answer.refused(400)["code"], "INVALID_OTP");
+    let bob = users::find_by_id(&app.db, bob.id).await.unwrap().unwrap();
+    assert_eq!((&bob.email, bob.is_email_verified), (&email, false));
 }
 
 #[tokio::test]
