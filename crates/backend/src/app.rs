@@ -50,7 +50,6 @@ use crate::peers::Peers;
 use crate::router::{self, AppState, Features};
 use crate::sessions::Sessions;
 use crate::setup::Setup;
-use crate::sign_in::SignIn;
 use crate::statistics::Statistics;
 use crate::tokens::Tokens;
 use crate::tunnels::Tunnels;
@@ -271,7 +270,6 @@ fn features(parts: &Parts, hashing: Arc<Passwords>, keys: Keys) -> Result<Featur
         invoke: Arc::new(invoke),
         monitor: Arc::new(Monitor::build(parts, endpoints)?),
         peers: Arc::new(Peers::build(parts)?),
-        sign_in: Arc::new(SignIn::build(parts)?),
         statistics: Arc::new(Statistics::build(parts)?),
         tunnels: Arc::new(Tunnels::build(parts)?),
         verification: Arc::new(Verification::build(parts)?),

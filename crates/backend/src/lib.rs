@@ -34,7 +34,6 @@ mod peers;
 mod router;
 pub mod sessions;
 mod setup;
-mod sign_in;
 mod statistics;
 pub mod tokens;
 mod tunnels;

@@ -32,7 +32,6 @@ use crate::monitor::Monitor;
 use crate::peers::Peers;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
-use crate::sign_in::SignIn;
 use crate::statistics::Statistics;
 use crate::tokens::Tokens;
 use crate::tunnels::Tunnels;
@@ -41,8 +40,8 @@ use crate::verification::Verification;
 use crate::wallet::Wallet;
 use crate::{
     accounting, aggregators, api_document, audit, collectives, endpoints, error_reports, feedback, health,
-    hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, sessions, setup, sign_in,
-    statistics, tokens, tunnels, users, verification, wallet,
+    hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, sessions, setup, statistics,
+    tokens, tunnels, users, verification, wallet,
 };
 
 /// The features of the service. A handler names the one that it uses.
@@ -67,7 +66,6 @@ pub(crate) struct Features {
     pub(crate) mail: Arc<Mail>,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) peers: Arc<Peers>,
-    pub(crate) sign_in: Arc<SignIn>,
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) verification: Arc<Verification>,
@@ -115,7 +113,6 @@ features! {
     mail: Mail,
     monitor: Monitor,
     peers: Peers,
-    sign_in: SignIn,
     statistics: Statistics,
     tunnels: Tunnels,
     verification: Verification,
@@ -155,7 +152,6 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(mail::routes::routes())
         .merge(monitor::routes::routes())
         .merge(peers::routes::routes())
-        .merge(sign_in::routes::routes())
         .merge(statistics::routes::routes())
         .merge(tunnels::routes::routes())
         .merge(verification::routes::routes())

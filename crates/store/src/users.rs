@@ -265,7 +265,8 @@ pub async fn lock_admins(tx: &mut Tx) -> Result<()> {
 /// Whether somebody else than this account is an active admin.
 pub async fn any_other_admin(from: impl Reads, id: UserId) -> Result<bool> {
     const SQL: &str = "SELECT COUNT(*) FROM users WHERE role = 'admin' AND is_active = TRUE AND id <> $1";
-    let count = on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).bind(id.0).fetch_one(c))?;
+    let count =
+        on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).bind(id.0).fetch_one(c))?;
     Ok(count > 0)
 }
 

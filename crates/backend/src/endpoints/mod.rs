@@ -280,7 +280,7 @@ async fn editable(tx: &mut Tx, editor: &Principal, id: EndpointId) -> Result<End
 fn facts(item: &EndpointWithOwner) -> Value {
     let row = &item.endpoint;
     json!({
-        "path": item.path().to_string(), "type": row.kind.as_str(), "visibility": row.visibility.as_str(),
+        "path": item.path(), "type": row.kind.as_str(), "visibility": row.visibility.as_str(),
         "archived": row.archived, "is_active": row.is_active, "admin_disabled": row.admin_disabled,
         "stars_count": row.stars_count,
         "contributors": row.contributors.iter().map(|id| id.0).collect::<Vec<_>>(),

@@ -95,7 +95,7 @@ pub(super) fn streamed(kind: &'static str, answer: Answer, record: Record) -> Re
                 None
             }
             Err(error) => {
-                record.end(Some(StatusCode::OK), Some(error.to_string()));
+                record.end(Some(StatusCode::OK), Some(&error.to_string()));
                 Some((Err(error), None))
             }
         }

@@ -20,7 +20,6 @@ use syfthub_domain::{EndpointType, Error, ErrorCode, Result, is_reserved_owner};
 use syfthub_egress::{Client, Error as EgressError, Limits, Response as Answer};
 use syfthub_store::endpoints::EndpointWithOwner;
 use syfthub_web::ApiError;
-use tokio::time::Instant;
 use url::Url;
 
 use crate::endpoints::connections::{self, Served};
@@ -118,7 +117,7 @@ impl Invoke {
         };
         match made {
             Err(error) => {
-                record.end(None, Some(error.to_string()));
+                record.end(None, Some(&error.to_string()));
                 Err(Error::from(error).into())
             }
             Ok(Passed::Whole(response)) => {

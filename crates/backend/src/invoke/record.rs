@@ -20,11 +20,11 @@ impl Record {
     }
 
     /// Writes how it ended: with this status of the endpoint, or why without any.
-    pub(super) fn end(mut self, status: Option<StatusCode>, why: Option<String>) {
+    pub(super) fn end(mut self, status: Option<StatusCode>, why: Option<&str>) {
         self.write(status, why);
     }
 
-    fn write(&mut self, status: Option<StatusCode>, why: Option<String>) {
+    fn write(&mut self, status: Option<StatusCode>, why: Option<&str>) {
         self.is_open = false;
         let latency_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let Self { endpoint, user_id, .. } = self;
@@ -43,7 +43,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if self.is_open {
-            self.write(None, Some("the caller left".to_owned()));
+            self.write(None, Some("the caller left"));
         }
     }
 }

@@ -34,11 +34,7 @@ pub(crate) fn heartbeat(body: Value, owner: &str) -> Result<Heartbeat> {
 #[expect(dead_code, reason = "describes a body that is read field by field")]
 pub(crate) struct HeartbeatBody {
     /// Where the caller's endpoints are served: `http://…`, `https://…` or `tunneling:` and the caller's name.
-    #[schema(
-        min_length = 8,
-        max_length = 500,
-        format = "uri", example = "https://node.example.org"
-    )]
+    #[schema(min_length = 8, max_length = 500, format = "uri", example = "https://node.example.org")]
     url: String,
     /// How many seconds this counts; 300 if it is left out, 1800 at most.
     #[schema(minimum = 1, maximum = 3600, example = 300)]
@@ -57,11 +53,7 @@ pub(crate) struct ReportBody {
     #[schema(minimum = 1, maximum = 3600, example = 300)]
     ttl_seconds: Option<i64>,
     /// Where the caller's endpoints are served: `http://…`, `https://…` or `tunneling:` and the caller's name.
-    #[schema(
-        min_length = 8,
-        max_length = 500,
-        format = "uri", example = "https://node.example.org"
-    )]
+    #[schema(min_length = 8, max_length = 500, format = "uri", example = "https://node.example.org")]
     url: Option<String>,
 }
 

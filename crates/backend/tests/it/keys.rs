@@ -26,7 +26,8 @@ async fn token(actor: &Actor) -> String {
 
 /// The same user with a credential that does not end while the clock goes on.
 async fn lasting(app: &TestApp, user: &Actor) -> Actor {
-    let made = user.post("/api/v1/auth/tokens", &json!({"name": "lasting"})).await.expect(StatusCode::CREATED);
+    let made =
+        user.post("/api/v1/auth/tokens", &json!({"name": "lasting"})).await.expect(StatusCode::CREATED);
     app.with_token(made["token"].as_str().unwrap())
 }
 

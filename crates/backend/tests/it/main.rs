@@ -15,8 +15,6 @@ mod drain;
 mod endpoints;
 mod error_reports;
 mod feedback;
-mod github;
-mod google;
 mod hostile;
 mod hub_settings;
 mod identity;

@@ -1,6 +1,6 @@
 use syfthub_domain::SubscriptionId;
+use syfthub_store::Tx;
 use syfthub_store::subscriptions::{self, SubscriptionRow, Told};
-use syfthub_store::{Db, Tx};
 
 use crate::contract;
 use crate::fixture::{add_user, at};

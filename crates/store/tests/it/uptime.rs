@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use syfthub_domain::{EndpointId, HealthStatus, Slug};
+use syfthub_store::Tx;
 use syfthub_store::endpoints::{self, HealthChange, HealthReport};
 use syfthub_store::uptime::{self, Sample};
-use syfthub_store::Tx;
 
 use crate::contract;
 use crate::fixture::{add_user, at, new_endpoint, publish};

@@ -79,7 +79,11 @@ fn the_last_administrator_stays_with_and_without_a_running_hub() {
     let hub = Hub::start_in(directory, &["--no-demo"], &[]);
     let path = hub.directory.path();
     let refused = run(path, &["admin", "demote", "berta"]);
-    assert!(!refused.status.success() && stderr(&refused).contains("last administrator"), "{}", stderr(&refused));
+    assert!(
+        !refused.status.success() && stderr(&refused).contains("last administrator"),
+        "{}",
+        stderr(&refused)
+    );
     assert!(run(path, &["admin", "promote", "alice"]).status.success());
     assert!(run(path, &["admin", "demote", "berta"]).status.success());
     assert_eq!(stdout(&run(path, &["admin", "list"])).trim(), "alice");
