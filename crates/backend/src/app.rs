@@ -194,6 +194,7 @@ impl App {
     /// Ends the background tasks, waits for running statements and closes the database.
     pub async fn close(&self) {
         self.state.audit.flush_activity().await;
+        self.state.error_reports.flush().await;
         let tasks = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
         drop(tasks);
         self.state.error_reports.flush().await;

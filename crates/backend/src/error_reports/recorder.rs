@@ -34,6 +34,7 @@ pub(super) struct Recorder {
     db: Db,
     clock: SharedClock,
     waiting: Mutex<Waiting>,
+    writing: tokio::sync::Mutex<()>,
     more: Notify,
 }
 
@@ -49,7 +50,7 @@ impl Recorder {
     pub(super) fn new(db: Db, clock: SharedClock) -> Self {
         let minute = clock.now();
         let waiting = Mutex::new(Waiting { rows: VecDeque::new(), minute, taken: 0, left_out: 0 });
-        Self { db, clock, waiting, more: Notify::new() }
+        Self { db, clock, waiting, writing: tokio::sync::Mutex::new(()), more: Notify::new() }
     }
 
     /// Takes a report, or counts it as left out.
@@ -84,6 +85,8 @@ impl Recorder {
 
     /// Writes all that waits. What cannot be written is given up: the log has it.
     pub(super) async fn flush(&self) {
+        // Whoever stops the hub waits here for what another call has taken and not yet written.
+        let _turn = self.writing.lock().await;
         loop {
             let (batch, left_out) = self.take();
             if left_out > 0 {

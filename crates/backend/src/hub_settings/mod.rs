@@ -73,6 +73,8 @@ pub(crate) struct HubSettings {
     /// Public address of the web app without a trailing slash.
     frontend: String,
     known: RwLock<Known>,
+    /// Held by a change until it is remembered, so that the last one to be stored is the last one remembered.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl HubSettings {
@@ -89,6 +91,7 @@ impl HubSettings {
             defaults,
             frontend: parts.settings.public.frontend.trim_end_matches('/').to_owned(),
             known: RwLock::new(Known { overrides, current }),
+            changing: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -140,6 +143,7 @@ impl HubSettings {
 
     /// Changes settings; a field that is `null` falls back to its default. Every replica learns of it at once.
     pub(crate) async fn change(&self, origin: &Origin, change: &Change) -> Result<()> {
+        let _turn = self.changing.lock().await;
         for _ in 0..TRIES {
             let now = self.clock.now();
             let mut tx = self.db.begin().await?;
