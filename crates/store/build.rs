@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 fn main() -> std::io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    // A build script runs in the folder of its package, also in one that was moved since the script was compiled.
+    let root = Path::new("../../migrations");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut code = String::new();
     for dialect in ["postgres", "sqlite"] {

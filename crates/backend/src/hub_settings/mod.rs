@@ -73,7 +73,8 @@ pub(crate) struct HubSettings {
     /// Public address of the web app without a trailing slash.
     frontend: String,
     known: RwLock<Known>,
-    /// Held by a change until it is remembered, so that the last one to be stored is the last one remembered.
+    /// Held from reading or storing until it is remembered, so that the last one to be stored is the last one
+    /// remembered.
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -122,6 +123,7 @@ impl HubSettings {
 
     /// Reads what was decided.
     pub(crate) async fn reload(&self) -> Result<()> {
+        let _turn = self.changing.lock().await;
         let stored = settings::get(&self.db, KEY).await?;
         self.set(Overrides::read(stored.as_deref())?);
         Ok(())
