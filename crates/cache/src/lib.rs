@@ -4,6 +4,7 @@
 //! Nothing here may be the only copy of anything: entries can be evicted, and a Redis that dies loses
 //! them. Both backends keep the same contract and are tested by the same suite.
 
+mod breaker;
 mod error;
 mod limit;
 mod lock;

@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use deadpool_redis::{Connection, Manager, Pool, Runtime};
-use redis::{AsyncCommands, AsyncConnectionConfig, Client, RedisError, Script, SetExpiry, SetOptions};
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{
+    AsyncCommands, AsyncConnectionConfig, Client, IntoConnectionInfo as _, RedisError, Script, SetExpiry,
+    SetOptions,
+};
 use syfthub_config::Rule;
+use tokio::time::Instant;
 
+use crate::breaker::Breaker;
 use crate::limit::{Decision, Pace};
 use crate::outage::Outage;
 use crate::subscription::{Messages, Subscription};
@@ -15,6 +21,10 @@ use crate::{Error, Result};
 
 /// Time to connect, and time to answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A subscription only listens: without a probe it would never learn that the server's machine has died.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
 
 /// Connections of one process. Each carries one command at a time.
 const CONNECTIONS: usize = 16;
@@ -59,8 +69,8 @@ static RELOCK: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// The backend in Redis. A server that dies and returns is survived: calls fail within a second while
-/// it is gone and work again afterwards; the log says so once each.
+/// The backend in Redis. A server that dies or hangs and returns is survived: the first calls without it fail within
+/// a second, the ones after them at once, and a few seconds after its return all work again; the log says so once each.
 #[derive(Clone)]
 pub struct Redis(Arc<Inner>);
 
@@ -69,16 +79,19 @@ struct Inner {
     client: Client,
     prefix: &'static str,
     outage: Arc<Outage>,
+    breaker: Breaker,
 }
 
 impl Redis {
     pub(crate) fn new(settings: &syfthub_config::Redis, prefix: &'static str) -> Result<Self> {
-        let url = settings.url.expose();
-        let client = Client::open(url).map_err(|_| Error::Address)?;
+        let address = settings.url.expose().into_connection_info().map_err(|_| Error::Address)?;
+        let address =
+            address.set_tcp_settings(TcpSettings::default().set_nodelay(true).set_keepalive(KEEPALIVE));
+        let client = Client::open(address.clone()).map_err(|_| Error::Address)?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
             .set_response_timeout(Some(TIMEOUT));
-        let manager = Manager::new_with_config(url, config).map_err(|_| Error::Address)?;
+        let manager = Manager::new_with_config(address, config).map_err(|_| Error::Address)?;
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
@@ -87,11 +100,20 @@ impl Redis {
             .recycle_timeout(Some(TIMEOUT))
             .build()
             .map_err(|_| Error::Address)?;
-        Ok(Self(Arc::new(Inner { pool, client, prefix, outage: Arc::default() })))
+        Ok(Self(Arc::new(Inner {
+            pool,
+            client,
+            prefix,
+            outage: Arc::default(),
+            breaker: Breaker::default(),
+        })))
     }
 
     /// Runs one command within the time limit and keeps the record of outages.
     async fn run<T>(&self, command: impl AsyncFnOnce(&mut Connection) -> Result<T, RedisError>) -> Result<T> {
+        if !self.0.breaker.admits(Instant::now()) {
+            return Err(Error::Unavailable("it did not answer a moment ago".to_owned()));
+        }
         let attempt = async {
             let mut connection =
                 self.0.pool.get().await.map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -99,14 +121,19 @@ impl Redis {
         };
         let late = || Error::Unavailable("no answer in time".to_owned());
         let result = tokio::time::timeout(TIMEOUT, attempt).await.unwrap_or_else(|_| Err(late()));
-        match &result {
-            Err(Error::Unavailable(text)) => self.0.outage.failed(self.0.prefix, text),
-            Err(Error::Refused(text)) => {
-                // It answers, so it is back if it was gone.
-                self.0.outage.succeeded(self.0.prefix);
-                self.0.outage.refused(self.0.prefix, text);
+        if let Err(Error::Unavailable(text)) = &result {
+            if self.0.breaker.failed(Instant::now()) {
+                // Each of them would cost a call the whole time limit again after the server's return.
+                self.0.pool.retain(|_, _| false);
             }
-            _ => self.0.outage.succeeded(self.0.prefix),
+            self.0.outage.failed(self.0.prefix, text);
+            return result;
+        }
+        // An error is an answer too: it is back if it was gone.
+        self.0.breaker.answered();
+        self.0.outage.succeeded(self.0.prefix);
+        if let Err(Error::Refused(text)) = &result {
+            self.0.outage.refused(self.0.prefix, text);
         }
         result
     }

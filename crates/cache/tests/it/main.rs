@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test should panic")]
 
 mod contract;
+mod hung;
 mod limits;
 mod messages;
 mod outage;
