@@ -9,14 +9,16 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use syfthub_cache::Cache;
 use syfthub_config::Settings;
+use syfthub_domain::fault::FaultSink;
 use syfthub_domain::{Result, SharedClock};
 use syfthub_egress::{Client, Limits};
 use syfthub_logging::Metrics;
 use syfthub_rpc::{InternalKey, Peer, stubs};
+use syfthub_web::browser::BrowserCookie;
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::serve::{Shutdown, serve};
 use syfthub_web::stack::Stack;
-use syfthub_web::{docs, metrics_router};
+use syfthub_web::{docs, faults, metrics_router};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -67,6 +69,7 @@ pub struct App {
     settings: Settings,
     chat: Arc<Chat>,
     limiter: RateLimiter,
+    faults: FaultSink,
 }
 
 impl App {
@@ -87,8 +90,10 @@ impl App {
         let client = Client::guarded(&settings.egress, limits)?;
         let space = Space::new(client, pace.retry_waits);
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
-        let chat = Arc::new(Chat::new(deps.hub, space, deps.clock, aggregator, &pace));
-        Ok(Self { settings: settings.clone(), chat, limiter })
+        let faults = syfthub_rpc::sent_to(deps.hub.clone(), deps.clock.clone());
+        let chat =
+            Arc::new(Chat::new(deps.hub, space, deps.clock, aggregator, &pace).reporting(faults.clone()));
+        Ok(Self { settings: settings.clone(), chat, limiter, faults })
     }
 
     /// The HTTP routes, without the public prefix `/aggregator`.
@@ -98,6 +103,7 @@ impl App {
             chat: Arc::clone(&self.chat),
             limiter: self.limiter.clone(),
             rule: self.settings.rate_limits.chat,
+            cookie: BrowserCookie::new(&self.settings.public.public),
         };
         let mut router = Router::new()
             .route("/health", get(|| async { health() }))
@@ -113,12 +119,17 @@ impl App {
             .with_cors_origins(&aggregator.cors_origins)
             .with_body_limit(BODY_LIMIT.min(self.settings.http.body_limit))
             .with_request_timeout(aggregator.total_timeout + SLACK);
-        stack.wrap(router)
+        faults::reporting(stack.wrap(router), self.faults.clone())
     }
 
     /// The gRPC service, for the MCP service and the command line.
     pub fn grpc(&self) -> Routes {
         Routes::new(stubs::chat_server(ChatGrpc(Arc::clone(&self.chat))))
+    }
+
+    /// Sends faults to the hub.
+    pub fn faults(&self) -> FaultSink {
+        self.faults.clone()
     }
 
     /// Serves HTTP (with `/metrics`) and gRPC until `shutdown`, and returns when both have drained.
@@ -131,7 +142,8 @@ impl App {
     ) -> anyhow::Result<()> {
         let router = metrics_router(Metrics::install()).fallback_service(self.router());
         let grace = self.settings.http.shutdown_grace;
-        let grpc = syfthub_rpc::serve(grpc_listener, self.grpc(), &key, shutdown.wait());
+        let server = syfthub_rpc::Server::new(self.grpc(), &key).reporting(self.faults());
+        let grpc = server.serve(grpc_listener, shutdown.wait());
         shutdown.readiness().set(true);
         let (http, grpc) = tokio::join!(serve(listener, router, shutdown.clone(), grace), grpc);
         http.context("HTTP")?;

@@ -9,6 +9,8 @@ pub(crate) fn document() -> Value {
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ask"}}},
     });
     let refused = json!({"description": "A field is wrong; `detail` lists all of them"});
+    let signed_out = json!({"description": "The credential is not good, or the service is closed to guests"});
+    let foreign = json!({"description": "There is a session cookie and no token, and the request is not from a script of the hub's own pages"});
     json!({
         "openapi": "3.1.0",
         "info": {"title": "SyftHub aggregator", "version": env!("CARGO_PKG_VERSION")},
@@ -21,6 +23,8 @@ pub(crate) fn document() -> Value {
                 "responses": {
                     "200": {"description": "The answer with its sources"},
                     "400": {"description": "No answer; `message` says why, `billing` what it cost"},
+                    "401": signed_out.clone(),
+                    "403": foreign.clone(),
                     "422": refused.clone(),
                 },
             }},
@@ -29,6 +33,8 @@ pub(crate) fn document() -> Value {
                 "requestBody": body,
                 "responses": {
                     "200": {"description": "Events; the last is `done` or `error`", "content": {"text/event-stream": {}}},
+                    "401": signed_out,
+                    "403": foreign,
                     "422": refused,
                 },
             }},

@@ -3,6 +3,7 @@
 //! No I/O and no async here: every other crate may depend on this one, and it depends on none of ours.
 
 mod error;
+pub mod fault;
 pub mod field;
 mod ids;
 mod kinds;

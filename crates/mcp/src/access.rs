@@ -1,6 +1,7 @@
 //! Who may use the MCP endpoint: bearers of a hub token or a personal access token, for as long as the
 //! hub accepts these here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -16,7 +17,7 @@ use syfthub_proto::common::Principal;
 use syfthub_proto::identity::VerifyCredentialRequest;
 use syfthub_rpc::{Peer, status, stubs, with_deadline};
 use syfthub_web::limits::RateLimiter;
-use syfthub_web::{ApiError, Bearer, ClientIp};
+use syfthub_web::{ApiError, Bearer, ClientIp, Fault, FaultFacts};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// When to try again after the hub could not be asked.
@@ -135,6 +136,10 @@ fn refusal(error: &Error) -> Response {
     };
     let body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
     let mut answer = (status, Json(body)).into_response();
+    if status.is_server_error() {
+        let facts = FaultFacts { code: error.code, message: error.message.clone(), chain: error.chain() };
+        answer.extensions_mut().insert(Fault(Arc::new(facts)));
+    }
     let headers = answer.headers_mut();
     if error.code == ErrorCode::Unauthenticated {
         let challenge = HeaderValue::from_static("Bearer realm=\"SyftHub MCP\"");

@@ -8,9 +8,11 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any_service, get};
 use syfthub_cache::Cache;
 use syfthub_config::Settings;
+use syfthub_domain::fault::FaultSink;
 use syfthub_domain::{Result, SharedClock};
 use syfthub_logging::Metrics;
 use syfthub_rpc::Peer;
+use syfthub_web::faults;
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::metrics_router;
 use syfthub_web::serve::{Shutdown, serve};
@@ -47,6 +49,7 @@ pub struct App {
     tools: Tools,
     health: Health,
     open_streams: CancellationToken,
+    faults: FaultSink,
 }
 
 impl App {
@@ -54,11 +57,13 @@ impl App {
     pub fn build(settings: &Settings, deps: Deps) -> Result<Self> {
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
         let limits = Limits { limiter, rule: settings.rate_limits.chat };
+        let faults = syfthub_rpc::sent_to(deps.hub.clone(), deps.clock.clone());
         Ok(Self {
             settings: settings.clone(),
             gate: Gate::new(deps.hub.clone(), settings.mcp.accept_hub_tokens, limits),
             health: Health::new(deps.hub.clone(), deps.clock.clone()),
-            tools: Tools::new(deps.hub, deps.chat, deps.clock),
+            tools: Tools::new(deps.hub, deps.chat, deps.clock, faults.clone()),
+            faults,
             open_streams: CancellationToken::new(),
         })
     }
@@ -77,11 +82,11 @@ impl App {
             .layer(from_fn_with_state(self.gate.clone(), access::layer));
         let routes =
             Router::new().route("/health", get(health::route)).with_state(self.health.clone()).merge(guarded);
-        Stack::new(&self.settings)
+        let stack = Stack::new(&self.settings)
             .with_cors_origins(&server::cors_origins(&self.settings.mcp))
             .with_body_limit(server::BODY_LIMIT)
-            .with_request_timeout(REQUEST_TIMEOUT)
-            .wrap(routes)
+            .with_request_timeout(REQUEST_TIMEOUT);
+        faults::reporting(stack.wrap(routes), self.faults.clone())
     }
 
     /// Serves HTTP (with `/metrics`) until `shutdown`, and returns when drained.

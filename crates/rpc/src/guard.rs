@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
+use syfthub_domain::fault::FaultSink;
 use syfthub_domain::{Error, ErrorCode};
 use syfthub_logging::{correlation, trace_context};
 use tonic::Status;
@@ -18,6 +19,7 @@ use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
 use crate::deadline::{self, DeadlineBody};
+use crate::faults::{self, Place};
 use crate::panics::{self, CatchPanicBody};
 use crate::status::to_status;
 use crate::{CORRELATION_KEY, InternalKey};
@@ -30,6 +32,7 @@ const OPEN_PREFIX: &str = "/grpc.health.v1.";
 pub(crate) struct Guard {
     inner: axum_router::Inner,
     key: InternalKey,
+    faults: Option<FaultSink>,
 }
 
 /// The type of a router as a service over tonic's body.
@@ -51,7 +54,11 @@ pub(crate) mod axum_router {
 
 impl Guard {
     pub(crate) fn new(routes: tonic::service::Routes, key: &InternalKey) -> Self {
-        Self { inner: axum_router::boxed(routes), key: key.clone() }
+        Self { inner: axum_router::boxed(routes), key: key.clone(), faults: None }
+    }
+
+    pub(crate) fn report_to(&mut self, sink: FaultSink) {
+        self.faults = Some(sink);
     }
 
     fn refused(&self, request: &Request<Body>) -> Option<Status> {
@@ -85,14 +92,21 @@ impl Service<Request<Body>> for Guard {
         let given = request.headers().get(CORRELATION_KEY).and_then(|value| value.to_str().ok());
         let id = correlation::CorrelationId::from_header(given);
         let span = tracing::info_span!("rpc", path = request.uri().path());
+        let path = request.uri().path();
+        let place = self.faults.clone().map(|sink| Place { sink, path: path.into() });
         let remote = trace_context::extract(request.headers());
         remote.attach(&span);
         let until = deadline::until(deadline::read(request.headers()));
         let call = self.inner.clone().oneshot(request);
-        let context = CallContext { id: id.clone(), remote: remote.clone(), span: span.clone() };
+        let context =
+            CallContext { id: id.clone(), remote: remote.clone(), span: span.clone(), place: place.clone() };
         let answer = answer(call, until, context);
         let answer = trace_context::scope(remote, answer.instrument(span));
-        Box::pin(correlation::scope(id, answer))
+        let answer = correlation::scope(id, answer);
+        match place {
+            Some(place) => Box::pin(faults::scope(place, answer)),
+            None => Box::pin(answer),
+        }
     }
 }
 
@@ -105,7 +119,8 @@ async fn answer(
     let caught = AssertUnwindSafe(call).catch_unwind();
     let mut answer = match tokio::time::timeout_at(until, caught).await {
         Ok(Ok(Ok(answer))) => answer.map(|body| {
-            let body = CatchPanicBody::wrap(ScopedBody::wrap(body, context));
+            // Inside the context, so that what is said about a panic has the id of its call.
+            let body = ScopedBody::wrap(CatchPanicBody::wrap(body), context);
             DeadlineBody::wrap(body, until)
         }),
         Ok(Err(panic)) => panics::status(&*panic).into_http(),
@@ -122,6 +137,7 @@ struct CallContext {
     id: correlation::CorrelationId,
     remote: trace_context::Remote,
     span: tracing::Span,
+    place: Option<Place>,
 }
 
 /// A body that is produced in the context of its call, so that the log lines of a stream carry the same
@@ -147,10 +163,16 @@ impl http_body::Body for ScopedBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
         let inner = Pin::new(&mut this.inner);
-        let CallContext { id, remote, span } = &this.context;
-        correlation::sync_scope(id.clone(), || {
-            trace_context::sync_scope(remote.clone(), || span.in_scope(|| inner.poll_frame(cx)))
-        })
+        let CallContext { id, remote, span, place } = &this.context;
+        let poll = || {
+            correlation::sync_scope(id.clone(), || {
+                trace_context::sync_scope(remote.clone(), || span.in_scope(|| inner.poll_frame(cx)))
+            })
+        };
+        match place {
+            Some(place) => faults::sync_scope(place.clone(), poll),
+            None => poll(),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -11,6 +11,7 @@
 
 mod client;
 mod deadline;
+mod faults;
 mod guard;
 mod identity;
 mod link;
@@ -26,6 +27,7 @@ use tower::util::BoxCloneSyncService;
 
 pub use client::{ConnectError, connect, local};
 pub use deadline::with_deadline;
+pub use faults::sent_to;
 pub use identity::{Caller, InternalKey, caller, require};
 pub use link::{LinkedTask, linked_stream, spawn_linked};
 pub use server::{Server, serve};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Request;
+use syfthub_domain::fault::FaultSink;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
@@ -28,6 +29,13 @@ impl Server {
     /// `key` is what callers must prove to know.
     pub fn new(routes: Routes, key: &InternalKey) -> Self {
         Self { guard: Guard::new(routes, key) }
+    }
+
+    /// The same, telling `sink` of every call that ends with a fault of ours.
+    #[must_use]
+    pub fn reporting(mut self, sink: FaultSink) -> Self {
+        self.guard.report_to(sink);
+        self
     }
 
     /// A caller in the same process.

@@ -12,6 +12,8 @@ use syfthub_proto::common::ErrorInfo;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
+use crate::faults;
+
 /// Trailer with an encoded `common.v1.ErrorInfo`.
 pub const ERROR_KEY: &str = "syfthub-error-bin";
 
@@ -24,6 +26,7 @@ pub fn to_status(error: &Error) -> Status {
     if error.code.http_status() >= 500 && error.source.is_some() {
         tracing::error!(code = error.code.name(), chain = error.chain(), "rpc.call.failed");
     }
+    faults::tell(error);
     let message: String = error.message.chars().take(MAX_MESSAGE_CHARS).collect();
     let info = ErrorInfo {
         code: error.code.name().to_owned(),

@@ -14,6 +14,7 @@ pub mod docs;
 mod error;
 pub mod etag;
 pub mod fallback;
+pub mod faults;
 pub mod fields;
 pub mod health;
 pub mod limits;

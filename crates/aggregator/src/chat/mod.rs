@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use futures::{FutureExt, Stream};
 use syfthub_config::{Aggregator, Secret};
+use syfthub_domain::fault::{FaultReport, FaultSink};
 use syfthub_domain::{Error, ErrorCode, SharedClock};
+use syfthub_logging::correlation;
 use syfthub_proto::identity::VerifyCredentialRequest;
 use syfthub_rpc::{Peer, linked_stream, status, stubs, with_deadline};
 use tokio::time::Instant;
@@ -60,6 +62,7 @@ pub(crate) struct Chat {
     settings: Aggregator,
     heartbeat: Duration,
     patience: Duration,
+    faults: Option<FaultSink>,
 }
 
 impl Chat {
@@ -71,7 +74,15 @@ impl Chat {
         pace: &Pace,
     ) -> Self {
         let tokens = SatelliteTokens::new(hub.clone(), clock);
-        Self { hub, space, tokens, settings, heartbeat: pace.heartbeat, patience: pace.patience }
+        let (heartbeat, patience) = (pace.heartbeat, pace.patience);
+        Self { hub, space, tokens, settings, heartbeat, patience, faults: None }
+    }
+
+    /// The same, telling `faults` of streams that end with one: their status was sent before.
+    #[must_use]
+    pub(crate) fn reporting(mut self, faults: FaultSink) -> Self {
+        self.faults = Some(faults);
+        self
     }
 
     /// Works on a question. The work is tied to the returned stream: dropping it ends every call that
@@ -99,8 +110,19 @@ impl Chat {
                 Err(error) => Event::Failed(Box::new(Failed { error, billing: run.take_billing() })),
             };
             log_ended(&last, started.elapsed());
+            if delivery == Delivery::Streamed {
+                chat.report(&last);
+            }
             outlet.last(last).await;
         })
+    }
+
+    fn report(&self, last: &Event) {
+        let (Some(faults), Event::Failed(failed)) = (&self.faults, last) else { return };
+        let id = correlation::current().map(|id| id.as_str().to_owned()).unwrap_or_default();
+        if let Some(report) = FaultReport::of(&failed.error, id, "STREAM", "/api/v1/chat/stream") {
+            faults.take(report);
+        }
     }
 
     /// Refuses guests when the operator closed the service to them.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 use syfthub_config::{Aggregator, Secret};
-use syfthub_domain::Result;
-use syfthub_web::Fields;
+use syfthub_domain::{Error, Result};
 use syfthub_web::fields::{Checked, Field};
+use syfthub_web::{Fields, browser};
 
 use super::ask::{Ask, EndpointRef};
 use crate::prompt::{Message, Role};
@@ -81,12 +81,19 @@ pub(super) fn read(body: Value, authorization: Option<Secret>, settings: &Aggreg
     let require_all_sources = fields.boolean("require_all_sources").or(false);
     fields.boolean("stream").or(false); // the route decides, but nonsense is still reported
     let valid = fields.finish()?;
+    let credential = user_token.filter(|token| !token.is_empty()).map(Secret::new).or(authorization);
+    if credential.as_ref().is_some_and(|token| token.expose().starts_with(browser::PREFIX)) {
+        // Taken as a token it would go around the rule that keeps other sites from using it.
+        return Err(Error::unauthenticated(
+            "A session cookie is no token; send a hub token or a personal access token",
+        ));
+    }
     Ok(Ask {
         prompt: prompt.take(&valid),
         model: model.take(&valid),
         data_sources,
         endpoint_tokens: to_tokens(endpoint_tokens),
-        credential: user_token.filter(|token| !token.is_empty()).map(Secret::new).or(authorization),
+        credential,
         top_k: usize::try_from(top_k).unwrap_or(1),
         max_tokens: u32::try_from(max_tokens).unwrap_or(u32::MAX),
         temperature,

@@ -7,11 +7,13 @@ use axum::response::Response;
 use axum::routing::post;
 use axum::{Json, Router};
 use futures::{Stream, StreamExt};
+use http::request::Parts;
 use http::{HeaderMap, header};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use syfthub_config::{Rule, Secret};
-use syfthub_domain::Error;
+use syfthub_domain::{Error, Result};
+use syfthub_web::browser::BrowserCookie;
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::{ApiError, ApiResult, ClientIp, RawJson, sse};
 
@@ -27,6 +29,7 @@ pub(crate) struct ChatRoutes {
     pub(crate) chat: Arc<Chat>,
     pub(crate) limiter: RateLimiter,
     pub(crate) rule: Rule,
+    pub(crate) cookie: BrowserCookie,
 }
 
 pub(crate) fn router(routes: ChatRoutes) -> Router {
@@ -72,14 +75,26 @@ impl ChatRoutes {
         let Ok(client) = ClientIp::from_request_parts(&mut parts, &()).await;
         self.limiter.check("chat", &client.limit_bucket(), self.rule).await?;
         let authorization = credential(&parts.headers);
+        let session = self.session(&parts);
         let body = RawJson::from_request(Request::from_parts(parts, body), &()).await?;
         let body = body.parse_with(request::parse)?;
-        let ask = request::read(body, authorization, &self.chat.settings)?;
+        let mut ask = request::read(body, authorization, &self.chat.settings)?;
+        if ask.credential.is_none() {
+            ask.credential = session?;
+        }
         if let Some(credential) = &ask.credential {
             self.limiter.check("chat-token", &fingerprint(credential), self.rule).await?;
         }
         self.chat.admit(ask.credential.as_ref()).await?;
         Ok(ask)
+    }
+
+    /// The session cookie of a browser, if a script of the hub's own pages sent it. It counts only when the request
+    /// has no token, so what is wrong with it is told only then.
+    fn session(&self, parts: &Parts) -> Result<Option<Secret>> {
+        let Some(cookie) = self.cookie.read(&parts.headers) else { return Ok(None) };
+        self.cookie.require_own_script(&parts.method, &parts.headers)?;
+        Ok(Some(cookie))
     }
 }
 

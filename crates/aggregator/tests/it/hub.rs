@@ -16,6 +16,11 @@ use syfthub_proto::identity::{
     FindUserRequest, FindUserResponse, MintSatelliteTokensRequest, MintSatelliteTokensResponse,
     SatelliteToken, VerifyCredentialRequest, VerifyCredentialResponse,
 };
+use syfthub_proto::ops::ops_service_server::OpsService;
+use syfthub_proto::ops::{
+    ErrorReport, ListKeysRequest, ListKeysResponse, ReportErrorsRequest, ReportErrorsResponse,
+    RetireKeyRequest, RetireKeyResponse, RotateKeyRequest, RotateKeyResponse,
+};
 use syfthub_rpc::{Caller, InternalKey, Peer, stubs};
 use tonic::{Request, Response, Status};
 
@@ -29,12 +34,14 @@ pub(crate) struct FakeHub {
     pub(crate) minted: Arc<AtomicUsize>,
     pub(crate) audiences: Arc<Mutex<Vec<String>>>,
     published: Arc<Mutex<HashMap<String, String>>>,
+    pub(crate) reported: Arc<Mutex<Vec<ErrorReport>>>,
 }
 
 impl FakeHub {
     pub(crate) fn peer(&self) -> Peer {
         let routes = tonic::service::Routes::new(stubs::identity_server(self.clone()))
-            .add_service(stubs::directory_server(self.clone()));
+            .add_service(stubs::directory_server(self.clone()))
+            .add_service(stubs::ops_server(self.clone()));
         syfthub_rpc::local(routes, Caller::Aggregator, &KEY)
     }
 
@@ -44,14 +51,22 @@ impl FakeHub {
     }
 }
 
+/// The credentials that this hub knows: an access token, and the session cookie of a browser.
+fn is_good(credential: &str) -> bool {
+    ["syft_pat_good", "syft_ses_good"].contains(&credential)
+}
+
 #[tonic::async_trait]
 impl IdentityService for FakeHub {
     async fn verify_credential(
         &self,
         request: Request<VerifyCredentialRequest>,
     ) -> Result<Response<VerifyCredentialResponse>, Status> {
-        if request.get_ref().credential == "syft_pat_good" {
+        if is_good(&request.get_ref().credential) {
             return Ok(Response::new(VerifyCredentialResponse::default()));
+        }
+        if request.get_ref().credential == "down" {
+            return Err(Status::internal("the database is gone"));
         }
         Err(Status::unauthenticated("no"))
     }
@@ -65,7 +80,7 @@ impl IdentityService for FakeHub {
         request: Request<MintSatelliteTokensRequest>,
     ) -> Result<Response<MintSatelliteTokensResponse>, Status> {
         let request = request.into_inner();
-        if request.credential != "syft_pat_good" {
+        if !is_good(&request.credential) {
             return Err(Status::unauthenticated("no"));
         }
         let number = self.minted.fetch_add(1, Ordering::SeqCst);
@@ -81,13 +96,36 @@ impl IdentityService for FakeHub {
 }
 
 #[tonic::async_trait]
+impl OpsService for FakeHub {
+    async fn report_errors(
+        &self,
+        request: Request<ReportErrorsRequest>,
+    ) -> Result<Response<ReportErrorsResponse>, Status> {
+        self.reported.lock().unwrap().extend(request.into_inner().reports);
+        Ok(Response::new(ReportErrorsResponse {}))
+    }
+
+    async fn list_keys(&self, _: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn rotate_key(&self, _: Request<RotateKeyRequest>) -> Result<Response<RotateKeyResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn retire_key(&self, _: Request<RetireKeyRequest>) -> Result<Response<RetireKeyResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+}
+
+#[tonic::async_trait]
 impl DirectoryService for FakeHub {
     async fn resolve_endpoints(
         &self,
         request: Request<ResolveEndpointsRequest>,
     ) -> Result<Response<ResolveEndpointsResponse>, Status> {
         let request = request.into_inner();
-        if request.credential != "syft_pat_good" {
+        if !is_good(&request.credential) {
             return Err(Status::unauthenticated("no"));
         }
         let published = self.published.lock().unwrap();

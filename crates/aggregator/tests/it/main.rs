@@ -3,9 +3,11 @@
 
 mod actor;
 mod answers;
+mod browser;
 mod command;
 mod disconnect;
 mod events;
+mod faults;
 mod grpc;
 mod health;
 mod hostile;

@@ -17,6 +17,7 @@ use syfthub_auth::hub_tokens::{AccessClaims, HubTokens};
 use syfthub_auth::{Principal, access_token};
 use syfthub_cache::Cache;
 use syfthub_domain::{CredentialKind, Error, Result, Role, Scope, SharedClock, Timestamp, UserId};
+use syfthub_rpc::Caller;
 use syfthub_store::users::UserRow;
 use syfthub_store::{Db, Tx, access_tokens, refresh, users};
 use syfthub_web::browser::{BrowserCookie, PREFIX};
@@ -104,9 +105,10 @@ impl Access {
         self.remembering(key, now, look_up).await
     }
 
-    /// The user behind whatever one of our own services was shown.
-    pub(crate) async fn authenticate_any(&self, credential: &str) -> Result<Principal> {
-        if credential.starts_with(PREFIX) {
+    /// The user behind what one of our own services was shown. Session cookies are for the hub's own pages, which ask
+    /// the hub itself and the aggregator: shown by any other service they are no credential.
+    pub(crate) async fn authenticate_for(&self, service: Caller, credential: &str) -> Result<Principal> {
+        if service == Caller::Aggregator && credential.starts_with(PREFIX) {
             self.authenticate_browser(credential, None).await
         } else {
             self.authenticate(credential, None).await

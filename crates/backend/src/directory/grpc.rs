@@ -7,7 +7,7 @@ use syfthub_proto::directory::{
     Endpoint, ListEndpointsRequest, ListEndpointsResponse, ResolveEndpointsRequest, ResolveEndpointsResponse,
     ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
 };
-use syfthub_rpc::require;
+use syfthub_rpc::{Caller, require};
 use syfthub_store::Page;
 use syfthub_store::endpoints::EndpointWithOwner;
 use tonic::{Request, Response, Status};
@@ -32,33 +32,37 @@ impl DirectoryService for DirectoryGrpc {
         &self,
         request: Request<ResolveEndpointsRequest>,
     ) -> std::result::Result<Response<ResolveEndpointsResponse>, Status> {
-        require(&request, callers(Method::ResolveEndpoints))?;
-        answer(self.resolve(request.into_inner()).await)
+        let caller = require(&request, callers(Method::ResolveEndpoints))?;
+        answer(self.resolve(caller, request.into_inner()).await)
     }
 
     async fn search_endpoints(
         &self,
         request: Request<SearchEndpointsRequest>,
     ) -> std::result::Result<Response<SearchEndpointsResponse>, Status> {
-        require(&request, callers(Method::SearchEndpoints))?;
-        answer(self.search(request.into_inner()).await)
+        let caller = require(&request, callers(Method::SearchEndpoints))?;
+        answer(self.search(caller, request.into_inner()).await)
     }
 
     async fn list_endpoints(
         &self,
         request: Request<ListEndpointsRequest>,
     ) -> std::result::Result<Response<ListEndpointsResponse>, Status> {
-        require(&request, callers(Method::ListEndpoints))?;
-        answer(self.list(request.into_inner()).await)
+        let caller = require(&request, callers(Method::ListEndpoints))?;
+        answer(self.list(caller, request.into_inner()).await)
     }
 }
 
 impl DirectoryGrpc {
-    async fn resolve(&self, request: ResolveEndpointsRequest) -> Result<ResolveEndpointsResponse> {
+    async fn resolve(
+        &self,
+        caller: Caller,
+        request: ResolveEndpointsRequest,
+    ) -> Result<ResolveEndpointsResponse> {
         if request.paths.len() > MAX_PATHS {
             return Err(bad(format!("at most {MAX_PATHS} paths are resolved in one call")));
         }
-        let viewer = viewer(&self.0, &request.credential).await?;
+        let viewer = viewer(&self.0, caller, &request.credential).await?;
         let paths: Vec<EndpointPath> =
             request.paths.iter().filter_map(|text| EndpointPath::parse(text)).collect();
         let found = self.0.endpoints.resolve(&paths).await?;
@@ -74,14 +78,18 @@ impl DirectoryGrpc {
         Ok(response)
     }
 
-    async fn search(&self, request: SearchEndpointsRequest) -> Result<SearchEndpointsResponse> {
+    async fn search(
+        &self,
+        caller: Caller,
+        request: SearchEndpointsRequest,
+    ) -> Result<SearchEndpointsResponse> {
         let length = request.query.chars().count();
         if !(1..=MAX_QUERY).contains(&length) {
             return Err(bad(format!("the query has 1 to {MAX_QUERY} characters")));
         }
         let kind = kind(request.r#type)?;
         // The results are public, but a credential that is not good is still worth an error.
-        viewer(&self.0, &request.credential).await?;
+        viewer(&self.0, caller, &request.credential).await?;
         let top_k = usize::try_from(request.top_k.clamp(1, 50)).unwrap_or(10);
         let hits = self.0.endpoints.search(&request.query, top_k, kind).await?;
         let results = hits
@@ -90,9 +98,9 @@ impl DirectoryGrpc {
         Ok(SearchEndpointsResponse { results: results.collect() })
     }
 
-    async fn list(&self, request: ListEndpointsRequest) -> Result<ListEndpointsResponse> {
+    async fn list(&self, caller: Caller, request: ListEndpointsRequest) -> Result<ListEndpointsResponse> {
         let kind = kind(request.r#type)?;
-        viewer(&self.0, &request.credential).await?;
+        viewer(&self.0, caller, &request.credential).await?;
         let page = Page::new(request.skip, request.limit.clamp(1, 100));
         let (rows, total) = self.0.endpoints.browse_rows(kind, page).await?;
         Ok(ListEndpointsResponse { endpoints: rows.iter().map(to_wire).collect(), total })

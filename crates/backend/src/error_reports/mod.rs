@@ -4,6 +4,7 @@ mod input;
 pub(crate) mod observe;
 mod recorder;
 pub(crate) mod routes;
+mod service;
 mod wire;
 
 use std::time::Duration;

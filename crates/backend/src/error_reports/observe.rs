@@ -5,20 +5,10 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{Method, Uri};
-use serde_json::json;
-use syfthub_domain::{ErrorCode, UserId};
-use syfthub_logging::correlation;
-use syfthub_logging::redact::redact_query;
-use syfthub_store::error_logs::NewErrorLog;
-use syfthub_web::Fault;
+use syfthub_domain::UserId;
+use syfthub_web::faults;
 
 use super::ErrorReports;
-use super::input::{self, clipped};
-use super::recorder::Teller;
-
-/// The event of a fault that no rule foresaw.
-const UNHANDLED: &str = "error.unhandled";
 
 /// Where the extractor of callers leaves who it found, for layers further out.
 #[derive(Debug, Clone, Default)]
@@ -41,41 +31,10 @@ pub(crate) async fn layer(
     request.extensions_mut().insert(slot.clone());
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let answer = next.run(request).await;
-    // A probe says every few seconds that the hub is not ready; that is its purpose.
-    if answer.status().is_server_error() && !uri.path().starts_with("/health") {
-        let row = row(&answer, &method, &uri, slot.0.get().copied());
-        // Everybody can ask for what is not configured, as often as they like.
-        let teller = if row.event == UNHANDLED { Teller::Hub } else { Teller::Outside };
-        reports.record(teller, row);
+    if let Some(report) = faults::report(&answer, &method, &uri) {
+        reports.take("backend", report, slot.0.get().copied());
     }
     answer
-}
-
-fn row(answer: &Response, method: &Method, uri: &Uri, user_id: Option<UserId>) -> NewErrorLog {
-    let id = answer.headers().get(correlation::HEADER).and_then(|value| value.to_str().ok());
-    let fault = answer.extensions().get::<Fault>().map(|fault| fault.0.as_ref());
-    let event = match fault {
-        Some(fault) if fault.code == ErrorCode::Internal => UNHANDLED,
-        Some(_) => "error.domain",
-        None => "request.failed",
-    };
-    let query = uri.query().map(|query| clipped(&redact_query(query), input::LINE));
-    NewErrorLog {
-        correlation_id: correlation::CorrelationId::from_header(id).as_str().to_owned(),
-        service: "backend".to_owned(),
-        level: "ERROR".to_owned(),
-        event: event.to_owned(),
-        message: fault.map(|fault| clipped(&fault.message, input::TEXT)),
-        user_id,
-        endpoint: Some(clipped(uri.path(), 255)),
-        method: Some(clipped(method.as_str(), 10)),
-        error_code: fault.map(|fault| fault.code.name().to_owned()),
-        stack_trace: fault
-            .filter(|fault| !fault.chain.is_empty())
-            .map(|fault| clipped(&fault.chain, input::TEXT)),
-        context: Some(json!({"status": answer.status().as_u16(), "query": query})),
-        ..NewErrorLog::default()
-    }
 }
 
 #[cfg(test)]
@@ -84,6 +43,7 @@ mod tests {
     use axum::body::Body;
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
+    use serde_json::json;
     use syfthub_config::Settings;
     use syfthub_domain::{Error, FixedClock, Timestamp};
     use syfthub_store::Db;

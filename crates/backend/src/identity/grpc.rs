@@ -1,6 +1,6 @@
 //! `identity.v1`: who somebody is, for our own services.
 
-use syfthub_auth::Principal;
+use syfthub_auth::{Action, Principal};
 use syfthub_domain::{Error, ErrorCode, Result};
 use syfthub_proto::common;
 use syfthub_proto::identity::identity_service_server::IdentityService;
@@ -27,13 +27,15 @@ pub(crate) fn answer<T>(result: Result<T>) -> std::result::Result<Response<T>, S
     result.map(Response::new).map_err(|error| to_status(&error))
 }
 
-/// The user behind a credential; `None` for an empty one, which stands for a guest.
-pub(crate) async fn viewer(state: &AppState, credential: &str) -> Result<Option<Principal>> {
+/// The user behind a credential that `service` was shown; `None` for an empty one, which stands for a guest.
+pub(crate) async fn viewer(state: &AppState, service: Caller, credential: &str) -> Result<Option<Principal>> {
     if credential.is_empty() {
         state.hub_settings.admit_anonymous()?;
         return Ok(None);
     }
-    state.access.authenticate_any(credential).await.map(Some)
+    let principal = state.access.authenticate_for(service, credential).await?;
+    principal.require(Action::Read)?;
+    Ok(Some(principal))
 }
 
 #[tonic::async_trait]
@@ -44,12 +46,7 @@ impl IdentityService for IdentityGrpc {
     ) -> std::result::Result<Response<VerifyCredentialResponse>, Status> {
         let caller = require(&request, callers(Method::VerifyCredential))?;
         let credential = request.into_inner().credential;
-        // Session cookies are for the hub's own pages, which ask the hub and the aggregator.
-        let verified = if caller == Caller::Aggregator {
-            self.0.access.authenticate_any(&credential).await
-        } else {
-            self.0.access.authenticate(&credential, None).await
-        };
+        let verified = self.0.access.authenticate_for(caller, &credential).await;
         answer(verified.map(|principal| VerifyCredentialResponse { principal: Some(to_wire(principal)) }))
     }
 
@@ -71,18 +68,22 @@ impl IdentityService for IdentityGrpc {
         &self,
         request: Request<MintSatelliteTokensRequest>,
     ) -> std::result::Result<Response<MintSatelliteTokensResponse>, Status> {
-        require(&request, callers(Method::MintSatelliteTokens))?;
-        answer(self.mint(request.into_inner()).await)
+        let caller = require(&request, callers(Method::MintSatelliteTokens))?;
+        answer(self.mint(caller, request.into_inner()).await)
     }
 }
 
 impl IdentityGrpc {
-    async fn mint(&self, request: MintSatelliteTokensRequest) -> Result<MintSatelliteTokensResponse> {
+    async fn mint(
+        &self,
+        caller: Caller,
+        request: MintSatelliteTokensRequest,
+    ) -> Result<MintSatelliteTokensResponse> {
         if request.audiences.len() > MAX_AUDIENCES {
             let text = format!("at most {MAX_AUDIENCES} audiences are served in one call");
             return Err(Error::new(ErrorCode::BadRequest, text));
         }
-        let viewer = viewer(&self.0, &request.credential).await?;
+        let viewer = viewer(&self.0, caller, &request.credential).await?;
         let mint = |audience: String| {
             let (idp, viewer) = (&self.0.identity_provider, viewer.as_ref());
             async move {

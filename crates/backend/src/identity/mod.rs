@@ -16,6 +16,7 @@ pub(crate) enum Method {
     ListKeys,
     RotateKey,
     RetireKey,
+    ReportErrors,
 }
 
 /// The table. Backend itself calls nobody, so it is in no row.
@@ -26,6 +27,8 @@ pub(crate) const fn callers(method: Method) -> &'static [Caller] {
         }
         Method::ListKeys | Method::RotateKey | Method::RetireKey => &[Caller::Cli],
         Method::FindUser => &[Caller::Mcp, Caller::Cli],
-        Method::MintSatelliteTokens | Method::ResolveEndpoints => &[Caller::Aggregator, Caller::Mcp],
+        Method::MintSatelliteTokens | Method::ResolveEndpoints | Method::ReportErrors => {
+            &[Caller::Aggregator, Caller::Mcp]
+        }
     }
 }

@@ -1,10 +1,11 @@
-//! `ops.v1`: the operator's commands about keys, for the command line beside a running backend.
+//! `ops.v1`: the operator's commands about keys, for the command line beside a running backend; and the faults of the
+//! other services, for the operator.
 
 use syfthub_domain::{Result, Timestamp};
 use syfthub_proto::ops::ops_service_server::OpsService;
 use syfthub_proto::ops::{
-    ListKeysRequest, ListKeysResponse, RetireKeyRequest, RetireKeyResponse, RotateKeyRequest,
-    RotateKeyResponse, SigningKey,
+    ListKeysRequest, ListKeysResponse, ReportErrorsRequest, ReportErrorsResponse, RetireKeyRequest,
+    RetireKeyResponse, RotateKeyRequest, RotateKeyResponse, SigningKey,
 };
 use syfthub_rpc::require;
 use tonic::{Request, Response, Status};
@@ -44,6 +45,15 @@ impl OpsService for OpsGrpc {
         require(&request, callers(Method::RetireKey))?;
         let RetireKeyRequest { kid, force } = request.into_inner();
         answer(wire(self.0.retire_key(&kid, force).await).map(|keys| RetireKeyResponse { keys }))
+    }
+
+    async fn report_errors(
+        &self,
+        request: Request<ReportErrorsRequest>,
+    ) -> std::result::Result<Response<ReportErrorsResponse>, Status> {
+        let caller = require(&request, callers(Method::ReportErrors))?;
+        let taken = self.0.state.error_reports.take_all(caller, request.into_inner());
+        answer(taken.map(|()| ReportErrorsResponse {}))
     }
 }
 

@@ -6,6 +6,10 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
+use syfthub_domain::fault::FaultReport;
+use syfthub_domain::{Clock as _, Error};
+use syfthub_proto::ops::{ErrorReport, ReportErrorsRequest};
+use syfthub_rpc::{Caller, stubs};
 use syfthub_store::error_logs::{self, ErrorLogFilter, NewErrorLog};
 use syfthub_web::{ClientIp, PeerAddress};
 
@@ -197,4 +201,80 @@ async fn reports_go_to_postgres_as_well() {
     app.anon().post(REPORT, &fault()).await.expect(StatusCode::ACCEPTED);
     let admin = app.admin().await;
     assert_eq!(each(&found(&admin, "service=frontend").await["items"], "message"), ["It broke"]);
+}
+
+#[tokio::test]
+async fn faults_of_the_other_services_stand_beside_the_hubs_own() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let now = app.clock.now();
+    let report = |correlation_id: &str, occurred_at_us: i64| ErrorReport {
+        correlation_id: correlation_id.to_owned(),
+        occurred_at_us,
+        event: "error.unhandled".to_owned(),
+        message: Some("Internal server error".to_owned()),
+        code: Some("INTERNAL_ERROR".to_owned()),
+        chain: "the disk is on fire".to_owned(),
+        method: "POST".to_owned(),
+        path: "/api/v1/chat".to_owned(),
+        query: Some("token=abc&page=2".to_owned()),
+        status: 500,
+    };
+    for (caller, service) in [(Caller::Aggregator, "aggregator"), (Caller::Mcp, "mcp")] {
+        let id = format!("request-of-{service}");
+        let before = now.minus(Duration::from_mins(1)).as_micros();
+        let reports = vec![report(&id, before)];
+        let mut ops = stubs::ops_client(app.peer(caller));
+        ops.report_errors(ReportErrorsRequest { reports }).await.unwrap();
+        let list = found(&admin, &format!("correlation_id={id}")).await;
+        let row = &list["items"][0];
+        assert_eq!((&list["total"], &row["service"]), (&json!(1), &json!(service)));
+        assert_eq!(
+            (&row["error_code"], &row["endpoint"]),
+            (&json!("INTERNAL_ERROR"), &json!("/api/v1/chat"))
+        );
+        assert_eq!(row["timestamp"], now.minus(Duration::from_mins(1)).to_rfc3339());
+        let whole = admin.get(&format!("/api/v1/admin/errors/{}", row["id"])).await.expect(StatusCode::OK);
+        assert_eq!(whole["stack_trace"], "the disk is on fire");
+        assert_eq!(whole["context"], json!({"status": 500, "query": "token=[REDACTED]&page=2"}));
+    }
+}
+
+#[tokio::test]
+async fn odd_reports_of_a_service_are_clipped_and_too_many_refused() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let long = "x".repeat(50_000);
+    let odd = ErrorReport {
+        correlation_id: "two words\n".to_owned(),
+        occurred_at_us: i64::MAX,
+        event: long.clone(),
+        message: Some(long.clone()),
+        code: Some(long.clone()),
+        chain: long.clone(),
+        method: long.clone(),
+        path: format!("/{long}"),
+        query: Some(long),
+        status: u32::MAX,
+    };
+    let mut ops = stubs::ops_client(app.peer(Caller::Mcp));
+    ops.report_errors(ReportErrorsRequest { reports: vec![odd] }).await.unwrap();
+    let list = found(&admin, "service=mcp").await;
+    let row = &list["items"][0];
+    assert_eq!((&list["total"], &row["event"]), (&json!(1), &json!("request.failed")));
+    assert_eq!(row["timestamp"], app.clock.now().to_rfc3339(), "nothing is from the future");
+    assert_eq!(row["endpoint"].as_str().unwrap().len(), 255);
+    let many = ReportErrorsRequest { reports: vec![ErrorReport::default(); 101] };
+    assert_eq!(ops.report_errors(many).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_fault_of_a_call_between_services_is_the_hubs_own() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let error = Error::internal("the disk is on fire");
+    let path = "/syfthub.identity.v1.IdentityService/FindUser";
+    app.app.faults().take(FaultReport::of(&error, "call-1".to_owned(), "RPC", path).unwrap());
+    let list = found(&admin, "correlation_id=call-1&service=backend").await;
+    assert_eq!((&list["total"], &list["items"][0]["endpoint"]), (&json!(1), &json!(path)));
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use syfthub_domain::{Error, ErrorCode};
 use syfthub_proto::directory::{ListEndpointsRequest, ResolveEndpointsRequest, SearchEndpointsRequest};
 use syfthub_proto::identity::{FindUserRequest, MintSatelliteTokensRequest, VerifyCredentialRequest};
-use syfthub_proto::ops::{ListKeysRequest, RetireKeyRequest, RotateKeyRequest};
+use syfthub_proto::ops::{ListKeysRequest, ReportErrorsRequest, RetireKeyRequest, RotateKeyRequest};
 use syfthub_rpc::status::from_status;
 use syfthub_rpc::{Caller, InternalKey, Peer, Server, stubs};
 use tonic::Status;
@@ -39,6 +39,7 @@ async fn a_table_says_who_may_call_what() {
             ("keys", ops.list_keys(ListKeysRequest::default()).await.err()),
             ("rotate", ops.rotate_key(RotateKeyRequest { at_once: true }).await.err()),
             ("retire", ops.retire_key(RetireKeyRequest::default()).await.err()),
+            ("report", ops.report_errors(ReportErrorsRequest::default()).await.err()),
         ];
         let refused: Vec<&str> = answers
             .iter()
@@ -47,11 +48,11 @@ async fn a_table_says_who_may_call_what() {
             .collect();
         let expected: &[&str] = match caller {
             Caller::Backend => {
-                &["verify", "find", "mint", "resolve", "search", "list", "keys", "rotate", "retire"]
+                &["verify", "find", "mint", "resolve", "search", "list", "keys", "rotate", "retire", "report"]
             }
             Caller::Aggregator => &["find", "keys", "rotate", "retire"],
             Caller::Mcp => &["keys", "rotate", "retire"],
-            Caller::Cli => &["mint", "resolve"],
+            Caller::Cli => &["mint", "resolve", "report"],
         };
         assert_eq!(refused, expected, "{caller:?}");
     }

@@ -30,6 +30,7 @@ mod monitor;
 mod operator;
 mod owner_pages;
 mod peers;
+mod presented;
 mod profiles;
 mod races;
 mod readme;

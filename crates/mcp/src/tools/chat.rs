@@ -13,7 +13,7 @@ use syfthub_rpc::{stubs, with_deadline};
 use syfthub_web::Fields;
 use tonic::Streaming;
 
-use super::{Outcome, Progress, Tools, citations, error_of, log};
+use super::{Outcome, Progress, Tools, citations, error_of};
 use crate::access::Caller;
 
 /// The name that clients' configurations know.
@@ -69,7 +69,7 @@ pub(crate) async fn run(
     match asked {
         Ok(done) => Outcome::Good(answer(tools, caller, &request, done)),
         Err(error) => {
-            log(NAME, &error);
+            tools.failed(NAME, &error);
             Outcome::Bad(json!({
                 "success": false,
                 "error": error.message,

@@ -11,7 +11,7 @@ use syfthub_rpc::{stubs, with_deadline};
 use syfthub_web::Fields;
 use url::{Host, Url};
 
-use super::{Outcome, Tools, error_of, log};
+use super::{Outcome, Tools, error_of};
 use crate::access::Caller;
 
 /// The name that clients' configurations know.
@@ -51,7 +51,7 @@ pub(crate) async fn run(tools: &Tools, caller: &Caller, request: Request) -> Out
     match find(tools, caller, request).await {
         Ok((endpoints, total)) => Outcome::Good(told(&endpoints, total, tools)),
         Err(error) => {
-            log(NAME, &error);
+            tools.failed(NAME, &error);
             Outcome::Bad(json!({
                 "success": false,
                 "error": error.message,

@@ -5,7 +5,9 @@ mod citations;
 pub(crate) mod discover;
 
 use serde_json::Value;
+use syfthub_domain::fault::{FaultReport, FaultSink};
 use syfthub_domain::{Error, SharedClock};
+use syfthub_logging::correlation;
 use syfthub_rpc::{Peer, status};
 
 /// What the tools call.
@@ -14,11 +16,26 @@ pub(crate) struct Tools {
     hub: Peer,
     chat: Peer,
     clock: SharedClock,
+    faults: FaultSink,
 }
 
 impl Tools {
-    pub(crate) fn new(hub: Peer, chat: Peer, clock: SharedClock) -> Self {
-        Self { hub, chat, clock }
+    pub(crate) fn new(hub: Peer, chat: Peer, clock: SharedClock, faults: FaultSink) -> Self {
+        Self { hub, chat, clock, faults }
+    }
+
+    /// Logs what the caller is not told. A tool that failed is a good answer of the protocol, so nobody further out
+    /// would report it.
+    fn failed(&self, tool: &str, error: &Error) {
+        if error.code.http_status() < 500 {
+            tracing::info!(tool, code = error.code.name(), "mcp.tool.failed");
+            return;
+        }
+        tracing::error!(tool, code = error.code.name(), chain = error.chain(), "mcp.tool.failed");
+        let id = correlation::current().map(|id| id.as_str().to_owned()).unwrap_or_default();
+        if let Some(report) = FaultReport::of(error, id, "MCP", tool) {
+            self.faults.take(report);
+        }
     }
 }
 
@@ -36,13 +53,4 @@ pub(crate) trait Progress: Sync {
 
 fn error_of(refused: &tonic::Status) -> Error {
     status::from_status(refused)
-}
-
-/// Logs what the caller is not told.
-fn log(tool: &str, error: &Error) {
-    if error.code.http_status() >= 500 {
-        tracing::error!(tool, code = error.code.name(), chain = error.chain(), "mcp.tool.failed");
-    } else {
-        tracing::info!(tool, code = error.code.name(), "mcp.tool.failed");
-    }
 }

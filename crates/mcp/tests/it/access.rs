@@ -8,6 +8,7 @@ use serde_json::json;
 use syfthub_config::Rule;
 
 use crate::client::{method, post, send, service, service_with};
+use crate::hub::TOKEN;
 
 fn list() -> serde_json::Value {
     method("tools/list", &json!({}))
@@ -119,4 +120,19 @@ async fn a_message_beyond_one_mebibyte_is_refused() {
     let service = service();
     let big = method("tools/list", &json!({"cursor": "x".repeat(1024 * 1024)}));
     assert_eq!(send(&service.router, post("/mcp", &big)).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn the_session_cookie_of_a_browser_opens_nothing_here() {
+    let service = service();
+    for value in [TOKEN, "syft_ses_good"] {
+        let mut asked = post("/mcp", &list());
+        asked.headers_mut().remove(header::AUTHORIZATION);
+        let cookies = format!("syfthub_session={value}; __Host-syfthub_session={value}");
+        asked.headers_mut().insert(header::COOKIE, cookies.parse().unwrap());
+        asked.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
+        asked.headers_mut().insert("x-requested-with", HeaderValue::from_static("fetch"));
+        assert_eq!(send(&service.router, asked).await.status, StatusCode::UNAUTHORIZED, "{value}");
+    }
+    assert_eq!(service.seen.verified.load(Ordering::SeqCst), 0, "a cookie is not even looked at");
 }

@@ -22,6 +22,11 @@ use syfthub_proto::identity::{
     FindUserRequest, FindUserResponse, MintSatelliteTokensRequest, MintSatelliteTokensResponse,
     SatelliteToken, VerifyCredentialRequest, VerifyCredentialResponse,
 };
+use syfthub_proto::ops::ops_service_server::OpsService;
+use syfthub_proto::ops::{
+    ErrorReport, ListKeysRequest, ListKeysResponse, ReportErrorsRequest, ReportErrorsResponse,
+    RetireKeyRequest, RetireKeyResponse, RotateKeyRequest, RotateKeyResponse,
+};
 use syfthub_rpc::status::to_status;
 use syfthub_rpc::{Caller, InternalKey, Peer, Server, stubs};
 use tokio::sync::Notify;
@@ -39,6 +44,9 @@ pub(crate) struct Seen {
     pub(crate) asked: Mutex<Option<AskRequest>>,
     pub(crate) chat_started: Notify,
     pub(crate) chat_dropped: Notify,
+    pub(crate) reported: Mutex<Vec<ErrorReport>>,
+    pub(crate) told: Notify,
+    pub(crate) directory_down: AtomicBool,
 }
 
 /// All three services.
@@ -51,7 +59,8 @@ impl Fake {
         let key = InternalKey::new([1; 32]);
         let routes = Routes::new(stubs::identity_server(self.clone()))
             .add_service(stubs::directory_server(self.clone()))
-            .add_service(stubs::chat_server(self.clone()));
+            .add_service(stubs::chat_server(self.clone()))
+            .add_service(stubs::ops_server(self.clone()));
         Server::new(routes, &key).local(Caller::Mcp, &key)
     }
 
@@ -63,6 +72,30 @@ impl Fake {
             return Ok(());
         }
         Err(to_status(&Error::unauthenticated("Could not validate credentials")))
+    }
+}
+
+#[tonic::async_trait]
+impl OpsService for Fake {
+    async fn report_errors(
+        &self,
+        request: Request<ReportErrorsRequest>,
+    ) -> Result<Response<ReportErrorsResponse>, Status> {
+        self.0.reported.lock().unwrap().extend(request.into_inner().reports);
+        self.0.told.notify_one();
+        Ok(Response::new(ReportErrorsResponse {}))
+    }
+
+    async fn list_keys(&self, _: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn rotate_key(&self, _: Request<RotateKeyRequest>) -> Result<Response<RotateKeyResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn retire_key(&self, _: Request<RetireKeyRequest>) -> Result<Response<RetireKeyResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
     }
 }
 
@@ -161,6 +194,9 @@ impl DirectoryService for Fake {
         request: Request<ListEndpointsRequest>,
     ) -> Result<Response<ListEndpointsResponse>, Status> {
         self.check(&request.into_inner().credential)?;
+        if self.0.directory_down.load(Ordering::SeqCst) {
+            return Err(to_status(&Error::internal("database is gone")));
+        }
         Ok(Response::new(ListEndpointsResponse { endpoints: all(), total: 5 }))
     }
 }

@@ -4,6 +4,7 @@
 mod access;
 mod client;
 mod command;
+mod faults;
 mod hub;
 mod protocol;
 mod tools;

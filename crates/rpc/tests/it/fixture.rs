@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::Stream;
+use syfthub_domain::fault::FaultSink;
 use syfthub_domain::{Error, ErrorCode};
 use syfthub_logging::correlation;
 use syfthub_proto::chat::chat_service_server::ChatService;
@@ -162,17 +163,26 @@ pub(crate) struct Fixture {
 
 /// Both transports, with `caller` calling under `key`.
 pub(crate) async fn both_as(caller: Caller, key: &InternalKey) -> [Fixture; 2] {
+    serving(caller, key, |routes| Server::new(routes, &KEY)).await
+}
+
+/// Both transports, telling `sink` of faults.
+pub(crate) async fn both_reporting(sink: FaultSink) -> [Fixture; 2] {
+    serving(Caller::Backend, &KEY, |routes| Server::new(routes, &KEY).reporting(sink.clone())).await
+}
+
+async fn serving(caller: Caller, key: &InternalKey, server_of: impl Fn(Routes) -> Server) -> [Fixture; 2] {
     let (local, remote) = (Scripted::default(), Scripted::default());
     let (local_seen, remote_seen) = (local.0.clone(), remote.0.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = Server::new(routes(remote), &KEY);
+    let server = server_of(routes(remote));
     let task = spawn_linked(async move {
         server.serve(listener, std::future::pending()).await.expect("serving");
     });
     [
         Fixture {
-            peer: Server::new(routes(local), &KEY).local(caller, key),
+            peer: server_of(routes(local)).local(caller, key),
             seen: local_seen,
             transport: "local",
             url: None,

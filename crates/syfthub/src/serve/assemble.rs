@@ -42,7 +42,7 @@ pub(super) async fn build(settings: &Settings, shutdown: &Shutdown) -> anyhow::R
     )
     .await
     .map_err(explain)?;
-    let hub = Server::new(backend.grpc(), &internal);
+    let hub = Server::new(backend.grpc(), &internal).reporting(backend.faults());
     let aggregator = aggregator::App::build(
         settings,
         aggregator::Deps {
@@ -52,7 +52,7 @@ pub(super) async fn build(settings: &Settings, shutdown: &Shutdown) -> anyhow::R
         },
     )
     .map_err(explain)?;
-    let chat = Server::new(aggregator.grpc(), &internal);
+    let chat = Server::new(aggregator.grpc(), &internal).reporting(aggregator.faults());
     let mcp = mcp::App::build(
         settings,
         mcp::Deps {
