@@ -22,6 +22,8 @@ pub enum KeysCommand {
     /// Take a retired key away before its time; the key that signs is never taken
     Retire {
         /// Id of the key, or the beginning of it
+        // One in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Although tokens that it signed may still be in use, for example when the key was stolen
         #[arg(long)]
@@ -167,6 +169,29 @@ async fn verify(db: &Db, known: Option<&str>) -> Result<Printed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: KeysCommand,
+    }
+
+    #[test]
+    fn a_key_whose_id_begins_with_a_hyphen_can_be_named() {
+        use clap::Parser as _;
+        let read =
+            |words: &[&str]| Line::try_parse_from([&["keys", "retire"], words].concat()).unwrap().command;
+        for kid in ["-Xk_7", "_Xk-7", "Xk7"] {
+            for words in [&[kid, "--force"][..], &["--force", kid]] {
+                assert_eq!(
+                    read(words),
+                    KeysCommand::Retire { kid: kid.to_owned(), force: true },
+                    "{words:?}"
+                );
+            }
+            assert_eq!(read(&[kid]), KeysCommand::Retire { kid: kid.to_owned(), force: false });
+        }
+    }
 
     #[test]
     fn the_table_of_keys_says_what_each_is_for() {

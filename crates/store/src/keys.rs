@@ -84,8 +84,11 @@ pub async fn insert_first(tx: &mut Tx, key: &SigningKeyRow) -> Result<bool> {
 
 /// Keys of a purpose, newest first, retired ones included.
 pub async fn list(from: impl Reads, purpose: &str) -> Result<Vec<SigningKeyRow>> {
-    const SQL: &str =
-        concat!("SELECT ", columns!(), " FROM signing_keys WHERE purpose = $1 ORDER BY created_at DESC, kid");
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM signing_keys WHERE purpose = $1 ORDER BY created_at DESC, activated_at DESC, kid"
+    );
     on!(from.source().conn().await?, c => sqlx::query_as::<_, SigningKeyRow>(SQL).bind(purpose).fetch_all(c))
 }
 

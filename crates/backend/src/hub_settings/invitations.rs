@@ -56,7 +56,8 @@ impl HubSettings {
         let now = self.clock.now();
         let bytes: [u8; 24] = rand::rng().random();
         let code = URL_SAFE_NO_PAD.encode(bytes);
-        let link = format!("{}/register?invitation={code}", self.frontend);
+        // After the hash sign it reaches no server, and so no log; `/register` is for clients of the OAuth server.
+        let link = format!("{}/#invitation={code}", self.frontend);
         let hours = u64::try_from(wanted.hours).unwrap_or(1);
         let new = NewInvitation {
             id: Uuid::now_v7().to_string(),

@@ -109,10 +109,11 @@ impl Message {
             Self::VerificationCode { .. } => format!("Your verification code for {instance}"),
             Self::PasswordResetCode { .. } => format!("Your password reset code for {instance}"),
             Self::CollectiveInvitation { inviter, collective, .. } => {
+                let (inviter, collective) = (unlinked(inviter), unlinked(collective));
                 format!("{inviter} invited your endpoint to the {collective} collective")
             }
             Self::RegistrationInvitation { instance, inviter, .. } => {
-                format!("{inviter} invited you to {instance}")
+                format!("{} invited you to {instance}", unlinked(inviter))
             }
         };
         let subject = line(&subject).into_owned();
@@ -147,12 +148,12 @@ impl Message {
                 ("minutes", valid_for.as_secs().div_ceil(60).to_string()),
             ],
             Self::CollectiveInvitation { inviter, collective, endpoint } => vec![
-                ("inviter", inviter.clone()),
-                ("collective", collective.clone()),
+                ("inviter", unlinked(inviter)),
+                ("collective", unlinked(collective)),
                 ("endpoint", endpoint.clone()),
             ],
             Self::RegistrationInvitation { instance, inviter, link } => {
-                vec![("name", instance.clone()), ("inviter", inviter.clone()), ("link", link.clone())]
+                vec![("name", instance.clone()), ("inviter", unlinked(inviter)), ("link", link.clone())]
             }
         }
     }
@@ -174,6 +175,19 @@ fn greeted(name: &str) -> String {
             || (dotted.len() > 1 && dotted.last().is_some_and(|end| end.chars().count() > 1))
     };
     if name.split_whitespace().any(is_link) { "there".to_owned() } else { name.to_owned() }
+}
+
+/// A name that the sender chose, so that no mail program makes a link of a part of it.
+fn unlinked(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 8);
+    let mut rest = name.chars().peekable();
+    while let Some(c) = rest.next() {
+        out.push(c);
+        if matches!(c, '.' | ':' | '@') && rest.peek().is_some_and(|next| !next.is_whitespace()) {
+            out.push(' ');
+        }
+    }
+    out
 }
 
 /// One line of at most 200 characters: neither a header nor a sentence can be broken off by a value.
@@ -212,6 +226,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_invitation_is_no_way_to_send_links_either() {
+        let message = Message::CollectiveInvitation {
+            inviter: "Your account at https://evil.example/x".to_owned(),
+            collective: "See www.evil.example or a@evil.example".to_owned(),
+            endpoint: "ada/notes".to_owned(),
+        };
+        let sender = Sender { instance: "Hub".to_owned(), url: "https://hub.example.org".to_owned() };
+        let Texts { subject, text, html } = message.write(&sender);
+        for part in [&subject, &text, &html] {
+            for link in ["evil.example", "://evil", "@evil"] {
+                assert!(!part.contains(link), "{link} in {part}");
+            }
+        }
+        assert_eq!(unlinked("J. R. R. Tolkien"), "J. R. R. Tolkien");
+        assert_eq!(unlinked("Node.js"), "Node. js");
+    }
 
     #[test]
     fn a_name_is_no_way_to_send_links_to_strangers() {

@@ -76,7 +76,8 @@ fn record(user: &ListedUser) -> [Cow<'_, str>; 10] {
 
 /// A cell that no spreadsheet takes for a formula: what starts like one gets an apostrophe in front.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    // The wide forms are what some spreadsheets in East Asia read as the plain ones.
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
         return Cow::Owned(format!("'{text}"));
     }
     Cow::Borrowed(text)
@@ -93,7 +94,8 @@ mod tests {
 
     #[test]
     fn what_starts_like_a_formula_is_a_text() {
-        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＋1", "－1", "＠A1"]
+        {
             assert_eq!(safe(text), format!("'{text}"));
         }
         for text in ["Ada", "a=b", "", " =x", "'=1"] {

@@ -109,8 +109,12 @@ impl Update {
 impl Users {
     /// The account with this id, for itself or an administrator.
     pub(crate) async fn for_editor(&self, editor: &Principal, id: UserId) -> Result<UserRow> {
-        if editor.user_id != id && !editor.is_admin() {
-            return Err(Error::forbidden("Only the user or an administrator may do this"));
+        if editor.user_id != id {
+            if !editor.is_admin() {
+                return Err(Error::forbidden("Only the user or an administrator may do this"));
+            }
+            // Administration, whatever the method: a token that may read or change what is its owner's may not do it.
+            editor.require(Action::Credential)?;
         }
         self.get(id).await
     }

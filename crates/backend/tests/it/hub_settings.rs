@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use syfthub_config::RegistrationMode;
 use syfthub_testing::wait;
+use syfthub_web::route_table;
 
 use crate::actor::{Actor, Answer, PASSWORD, TestApp};
 
@@ -79,7 +80,11 @@ async fn an_invitation_lets_in_as_many_as_it_says() {
     bob.post(INVITATIONS, &json!({})).await.refused(403);
     let made = root.post(INVITATIONS, &json!({})).await.expect(StatusCode::CREATED);
     let code = made["code"].as_str().unwrap();
-    assert!(made["link"].as_str().unwrap().ends_with(code) && made["mailed"] == json!(false));
+    let link: url::Url = made["link"].as_str().unwrap().parse().unwrap();
+    assert_eq!((link.query(), link.fragment()), (None, Some(format!("invitation={code}").as_str())));
+    let owner = route_table::route_of(link.path()).owner;
+    assert_eq!(owner, route_table::Owner::WebApp, "{link} leads to the page where the account is made");
+    assert_eq!(made["mailed"], false);
     assert!(!root.get(INVITATIONS).await.text.contains(code), "the code is shown once");
     // A registration that fails for another reason does not use it up.
     register(&anon, "bob@example.com", Some(code)).await.refused(409);

@@ -21,8 +21,10 @@ enum Door {
     Write,
     /// Who is signed in with full rights: credentials, money.
     Full,
-    /// The owner and admins, with the scope `read`.
-    OwnRead,
+    /// The person themself with the scope `read`, and admins with full rights.
+    AccountRead,
+    /// The person themself with the scope `write`, and admins with full rights.
+    Account,
     /// The owner and admins, with the scope `write`.
     Own,
     /// The owner and nobody else, with the scope `write`.
@@ -33,7 +35,7 @@ enum Door {
     Admin,
 }
 
-use Door::{Admin, Full, Open, Own, OwnFull, OwnRead, OwnerOnly, Read, Write};
+use Door::{Account, AccountRead, Admin, Full, Open, Own, OwnFull, OwnerOnly, Read, Write};
 
 /// Method, path of the document, door.
 const TABLE: &[(&str, &str, Door)] = &[
@@ -109,7 +111,7 @@ const TABLE: &[(&str, &str, Door)] = &[
     ("PUT", "/api/v1/users/me/aggregators/{id}", Write),
     ("DELETE", "/api/v1/users/me/aggregators/{id}", Write),
     ("PATCH", "/api/v1/users/me/aggregators/{id}/default", Write),
-    ("PUT", "/api/v1/users/{id}", Own),
+    ("PUT", "/api/v1/users/{id}", Account),
     ("DELETE", "/api/v1/users/{id}", OwnFull),
     ("PATCH", "/api/v1/users/{id}/deactivate", Admin),
     ("PATCH", "/api/v1/users/{id}/activate", Admin),
@@ -183,7 +185,7 @@ const TABLE: &[(&str, &str, Door)] = &[
     ("GET", "/api/v1/admin/invitations", Admin),
     ("POST", "/api/v1/admin/invitations", Admin),
     ("DELETE", "/api/v1/admin/invitations/{id}", Admin),
-    ("GET", "/api/v1/users/{id}", OwnRead),
+    ("GET", "/api/v1/users/{id}", AccountRead),
 ];
 
 /// Bodies for routes that look at the body before they look at the caller; all others get `{}`.
@@ -251,7 +253,8 @@ fn expected(door: Door, person: Person) -> Verdict {
         Read => true,
         Write => !reads,
         Full => !reads && !writes,
-        OwnRead => person != Stranger,
+        AccountRead => person != Stranger && !(admin && (reads || writes)),
+        Account => !reads && person != Stranger && !(admin && writes),
         Own => !reads && person != Stranger,
         OwnerOnly => !reads && !admin && person != Stranger,
         OwnFull => !reads && !writes && person != Stranger,
@@ -287,7 +290,7 @@ impl Scene {
         let admin = app.another_admin(&format!("root-{number}")).await;
         let (_, path, door) = row;
         let mut path = path.to_owned();
-        if matches!(door, OwnRead | Own | OwnerOnly | OwnFull) {
+        if matches!(door, Own | Account | AccountRead | OwnerOnly | OwnFull) {
             let id = if path.starts_with("/api/v1/users/") {
                 owner.id
             } else if path.starts_with("/api/v1/collectives/") {
@@ -329,7 +332,7 @@ fn verdict(door: Door, person: Person, status: StatusCode) -> Verdict {
         StatusCode::UNAUTHORIZED => Verdict::SignIn,
         StatusCode::FORBIDDEN => Verdict::Refused,
         StatusCode::NOT_FOUND
-            if matches!(door, OwnRead | Own | OwnerOnly | OwnFull) && person == Stranger =>
+            if matches!(door, Own | Account | AccountRead | OwnerOnly | OwnFull) && person == Stranger =>
         {
             Verdict::Refused
         }

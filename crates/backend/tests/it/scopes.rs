@@ -79,3 +79,21 @@ async fn a_read_token_sees_as_its_owner() {
     assert!(reader.get("/bob/mine").await.expect(StatusCode::OK)["id"].is_i64());
     reader.post("/api/v1/endpoints/search", &json!({"query": "mine"})).await.expect(StatusCode::OK);
 }
+
+#[tokio::test]
+async fn an_administrators_narrow_token_leaves_other_accounts_alone() {
+    let (app, _anon, bob) = TestApp::start().await.with_user("bob").await;
+    let root = app.admin().await;
+    let (theirs, own) = (format!("/api/v1/users/{}", bob.id), format!("/api/v1/users/{}", root.id));
+    let change = json!({"domain": "https://elsewhere.example.org"});
+    for scope in ["read", "write"] {
+        let narrow = root.pat(&[scope]).await;
+        for answer in [narrow.get(&theirs).await, narrow.put(&theirs, &change).await] {
+            assert_eq!(answer.refused(403)["code"], "PERMISSION_DENIED", "{scope}");
+        }
+        narrow.get(&own).await.expect(StatusCode::OK);
+    }
+    let full = root.pat(&["full"]).await;
+    full.get(&theirs).await.expect(StatusCode::OK);
+    full.put(&theirs, &change).await.expect(StatusCode::OK);
+}
