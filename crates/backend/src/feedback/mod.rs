@@ -6,6 +6,7 @@ pub(crate) mod routes;
 mod sink;
 mod wire;
 
+use serde_json::json;
 use syfthub_config::FeedbackSink as Place;
 use syfthub_domain::{Error, Result, SharedClock, UserId};
 use syfthub_store::feedback::{self, FeedbackFilter, FeedbackRow, NewFeedback};
@@ -16,6 +17,7 @@ use self::form::Submission;
 use self::picture::Picture;
 use self::sink::{FeedbackSink, Local, Nowhere};
 use self::wire::Receipt;
+use crate::audit::{self, Origin};
 use crate::parts::Parts;
 
 /// The rules of the feature.
@@ -88,9 +90,14 @@ impl Feedback {
     }
 
     /// Says what became of it.
-    pub(crate) async fn set_status(&self, id: &str, status: &str) -> Result<FeedbackRow> {
+    pub(crate) async fn set_status(&self, origin: &Origin, id: &str, status: &str) -> Result<FeedbackRow> {
+        let (before, now) = (self.get(id).await?, self.clock.now());
         let mut tx = self.db.begin().await?;
-        feedback::set_status(&mut tx, id, status, self.clock.now()).await?;
+        feedback::set_status(&mut tx, id, status, now).await?;
+        let mut entry = origin.entry(now, "feedback.updated", "feedback", id);
+        entry.before = Some(json!({"status": before.status}));
+        entry.after = Some(json!({"status": status}));
+        audit::record(&mut tx, &entry).await?;
         tx.commit().await?;
         self.get(id).await
     }

@@ -16,6 +16,7 @@ use super::form::CATEGORIES;
 use super::wire::{FeedbackForm, FeedbackItem, FeedbackUpdate, Receipt};
 use super::{Feedback, form, picture};
 use crate::access::{Admin, User};
+use crate::audit::Origin;
 use crate::limits::{Limits, Scope};
 use crate::paging::{Numbered, Paged};
 use crate::router::AppState;
@@ -105,14 +106,14 @@ async fn get_feedback(
         (status = 422)))]
 async fn update_feedback(
     State(feedback): State<Arc<Feedback>>,
-    Admin(_caller): Admin,
+    Admin(caller): Admin,
     Path(id): Path<String>,
     JsonBody(body): JsonBody,
 ) -> ApiResult<Json<FeedbackItem>> {
     let mut fields = Fields::body(body)?;
     let status = fields.string("status").parse(|text| known(text, &STATUSES)).required();
     let valid = fields.finish()?;
-    Ok(Json(feedback.set_status(&id, &status.take(&valid)).await?.into()))
+    Ok(Json(feedback.set_status(&Origin::of(&caller), &id, &status.take(&valid)).await?.into()))
 }
 
 /// The screenshot that came with it, as a file

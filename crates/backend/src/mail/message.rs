@@ -28,6 +28,13 @@ pub(crate) enum Message {
         /// How long the code is good.
         valid_for: Duration,
     },
+    /// For the address that an account had until now.
+    AddressChanged {
+        /// Who is addressed.
+        full_name: String,
+        /// The account's name.
+        username: String,
+    },
     /// A collective wants an endpoint.
     CollectiveInvitation {
         /// Who invites, by name.
@@ -88,7 +95,9 @@ impl Message {
             Self::VerificationCode { valid_for, .. } | Self::PasswordResetCode { valid_for, .. } => {
                 Some(*valid_for)
             }
-            Self::CollectiveInvitation { .. } | Self::RegistrationInvitation { .. } => None,
+            Self::AddressChanged { .. }
+            | Self::CollectiveInvitation { .. }
+            | Self::RegistrationInvitation { .. } => None,
         }
     }
 
@@ -97,6 +106,7 @@ impl Message {
         match self {
             Self::VerificationCode { .. } => "verification_code",
             Self::PasswordResetCode { .. } => "password_reset_code",
+            Self::AddressChanged { .. } => "address_changed",
             Self::CollectiveInvitation { .. } => "collective_invitation",
             Self::RegistrationInvitation { .. } => "registration_invitation",
         }
@@ -108,6 +118,7 @@ impl Message {
         let subject = match self {
             Self::VerificationCode { .. } => format!("Your verification code for {instance}"),
             Self::PasswordResetCode { .. } => format!("Your password reset code for {instance}"),
+            Self::AddressChanged { .. } => format!("Your account at {instance} has a new mail address"),
             Self::CollectiveInvitation { inviter, collective, .. } => {
                 let (inviter, collective) = (unlinked(inviter), unlinked(collective));
                 format!("{inviter} invited your endpoint to the {collective} collective")
@@ -134,6 +145,7 @@ impl Message {
         match self {
             Self::VerificationCode { .. } => template!("verification_code"),
             Self::PasswordResetCode { .. } => template!("password_reset_code"),
+            Self::AddressChanged { .. } => template!("address_changed"),
             Self::CollectiveInvitation { .. } => template!("collective_invitation"),
             Self::RegistrationInvitation { .. } => template!("registration_invitation"),
         }
@@ -147,6 +159,9 @@ impl Message {
                 ("full_name", greeted(full_name)),
                 ("minutes", valid_for.as_secs().div_ceil(60).to_string()),
             ],
+            Self::AddressChanged { full_name, username } => {
+                vec![("full_name", greeted(full_name)), ("username", username.clone())]
+            }
             Self::CollectiveInvitation { inviter, collective, endpoint } => vec![
                 ("inviter", unlinked(inviter)),
                 ("collective", unlinked(collective)),
@@ -284,7 +299,12 @@ mod tests {
                 collective: text.clone(),
                 endpoint: text.clone(),
             },
-            Message::RegistrationInvitation { instance: text.clone(), inviter: text.clone(), link: text },
+            Message::RegistrationInvitation {
+                instance: text.clone(),
+                inviter: text.clone(),
+                link: text.clone(),
+            },
+            Message::AddressChanged { full_name: text.clone(), username: text },
         ]
     }
 

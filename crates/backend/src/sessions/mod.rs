@@ -164,21 +164,24 @@ impl Sessions {
             .with_source("the refresh token was used twice; its session has ended")
     }
 
-    /// Ends the session that a credential belongs to. A personal access token stays as it is.
+    /// Ends the session that a credential belongs to. A personal access token belongs to none and stays as it is.
+    ///
+    /// Like signing in this is activity: it takes nothing from anybody but the one who asks. Ending one's other
+    /// sessions is in the audit log.
     pub(crate) async fn logout(&self, principal: &Principal, credential: &Secret) -> Result<()> {
-        if principal.kind == CredentialKind::BrowserSession {
-            return self.end_browser(principal).await;
+        match principal.kind {
+            CredentialKind::BrowserSession => return self.end_browser(principal).await,
+            CredentialKind::AccessToken => return Ok(()),
+            CredentialKind::HubToken => {}
         }
-        if principal.kind == CredentialKind::HubToken {
-            let now = self.clock.now();
-            let claims = self.access.tokens().verify_access(credential.expose(), now)?;
-            let mut tx = self.db.begin().await?;
-            let ends = Timestamp::from_secs(claims.exp);
-            refresh::revoke_access(&mut tx, &claims.jti, ends, now).await?;
-            refresh::revoke_family(&mut tx, &claims.fam, now).await?;
-            tx.commit().await?;
-            self.access.forget_user(principal.user_id).await;
-        }
+        let now = self.clock.now();
+        let claims = self.access.tokens().verify_access(credential.expose(), now)?;
+        let mut tx = self.db.begin().await?;
+        let ends = Timestamp::from_secs(claims.exp);
+        refresh::revoke_access(&mut tx, &claims.jti, ends, now).await?;
+        refresh::revoke_family(&mut tx, &claims.fam, now).await?;
+        tx.commit().await?;
+        self.access.forget_user(principal.user_id).await;
         tracing::info!(target: "syfthub.api.auth", user_id = principal.user_id.0, "auth.logout");
         self.note(Kind::Logout, Whose::User(principal.user_id), None);
         Ok(())

@@ -5,7 +5,7 @@ pub mod wire;
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use syfthub_auth::{Principal, access_token};
 use syfthub_config::Secret;
 use syfthub_domain::{ApiTokenId, Error, ErrorCode, Result, Scope, SharedClock, Timestamp, UserId};
@@ -61,7 +61,7 @@ impl Tokens {
             return Err(Error::new(ErrorCode::BadRequest, text));
         }
         let row = access_tokens::insert(&mut tx, &row, self.clock.now()).await?;
-        self.record(&mut tx, owner, "token.created", &row).await?;
+        self.record(&mut tx, owner, "token.created", None, &row).await?;
         tx.commit().await?;
         tracing::info!(target: "syfthub.api.auth", user_id = owner.0, token_id = row.id.0, "auth.token.created");
         Ok((row, token))
@@ -72,12 +72,14 @@ impl Tokens {
         tx: &mut Tx,
         owner: UserId,
         action: &'static str,
+        before: Option<Value>,
         row: &AccessTokenRow,
     ) -> Result<()> {
         let name = users::find_by_id(&mut *tx, owner).await?.map(|user| user.username.into_string());
         let origin = Origin::account(owner, &name.unwrap_or_default());
         let scopes: Vec<&str> = row.scopes.iter().map(|scope| scope.as_str()).collect();
         let mut entry = origin.entry(self.clock.now(), action, "token", row.id);
+        entry.before = before;
         entry.after = Some(json!({
             "user_id": owner.0, "name": row.name, "prefix": row.token_prefix, "scopes": scopes,
             "expires_at": row.expires_at,
@@ -109,10 +111,14 @@ impl Tokens {
         id: ApiTokenId,
         name: &str,
     ) -> Result<AccessTokenRow> {
+        let (owner, now) = (owner.user_id, self.clock.now());
         let mut tx = self.db.begin().await?;
-        let row = access_tokens::rename(&mut tx, owner.user_id, id, name, self.clock.now()).await?;
+        let before = access_tokens::find(&mut tx, owner, id).await?.ok_or_else(unknown)?;
+        let row = access_tokens::rename(&mut tx, owner, id, name, now).await?.ok_or_else(unknown)?;
+        let before = json!({"name": before.name});
+        self.record(&mut tx, owner, "token.renamed", Some(before), &row).await?;
         tx.commit().await?;
-        row.ok_or_else(unknown)
+        Ok(row)
     }
 
     /// Revokes one of the owner's tokens; it is refused from this moment on.
@@ -121,7 +127,7 @@ impl Tokens {
         let row = access_tokens::find(&mut tx, owner, id).await?.ok_or_else(unknown)?;
         let revoked = access_tokens::revoke(&mut tx, owner, id, self.clock.now()).await?;
         if row.is_active {
-            self.record(&mut tx, owner, "token.revoked", &row).await?;
+            self.record(&mut tx, owner, "token.revoked", None, &row).await?;
         }
         tx.commit().await?;
         revoked.ok_or_else(unknown)?;

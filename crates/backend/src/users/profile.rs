@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use syfthub_auth::{Action, Principal};
 use syfthub_domain::{Email, Error, ErrorCode, Result, UserId, Username};
+use syfthub_store::Tx;
 use syfthub_store::users::{self, ProfileChange, UNIQUE_EMAIL, UNIQUE_USERNAME, UserRow};
 use syfthub_web::Fields;
 use syfthub_web::fields::Patch;
@@ -12,6 +13,7 @@ use super::{Users, ending, new_email, unknown};
 use crate::audit::{self, Origin};
 use crate::endpoints::connections::TUNNEL;
 use crate::endpoints::input::domain_of;
+use crate::mail::Message;
 
 /// Longest address of a picture, a domain or an aggregator.
 const MAX_URL: usize = 500;
@@ -153,6 +155,7 @@ impl Users {
         }
         let after = users::update_profile(&mut tx, id, &change, now).await.map_err(taken)?;
         let after = after.ok_or_else(unknown)?;
+        self.tell_old_address(&mut tx, &before, &after).await?;
         let mut entry = origin.entry(now, "user.updated", "user", id);
         (entry.before, entry.after) = (Some(facts(&before, &after)), Some(facts(&after, &before)));
         audit::record(&mut tx, &entry).await?;
@@ -163,6 +166,16 @@ impl Users {
         self.told(&before, Some(&after)).await;
         tracing::info!(target: "syfthub.api.users", user_id = id.0, "user.updated");
         Ok(after)
+    }
+
+    /// Tells whoever reads the old address of an account, who may not be the one who changed it. An address that
+    /// nobody confirmed may be a stranger's, and is not written to.
+    async fn tell_old_address(&self, tx: &mut Tx, before: &UserRow, after: &UserRow) -> Result<()> {
+        if before.email == after.email || !before.is_email_verified {
+            return Ok(());
+        }
+        let (full_name, username) = (before.full_name.clone(), after.username.as_str().to_owned());
+        self.mail.enqueue(tx, &before.email, Message::AddressChanged { full_name, username }).await
     }
 
     /// Drops what this process and the others remember about an account that changed or is gone.

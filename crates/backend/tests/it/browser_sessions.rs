@@ -203,6 +203,54 @@ async fn a_new_password_ends_it() {
 }
 
 #[tokio::test]
+async fn switching_an_account_off_or_deleting_it_ends_its_cookies_at_once_and_for_good() {
+    let (app, _, bob) = TestApp::start().await.with_user("bob").await;
+    let (root, other) = (app.admin().await, app.replica().await);
+    let account = format!("/api/v1/users/{}", bob.id);
+    for off in ["deactivate", "update"] {
+        let tab = signed_in(&app, "bob").await;
+        let there = Tab { actor: other.anon(), cookie: tab.cookie.clone() };
+        for tab in [&tab, &there] {
+            tab.get(ME).await.expect(StatusCode::OK);
+        }
+        match off {
+            "update" => root.put(&account, &json!({"is_active": false})).await.is(200),
+            _ => root.patch(&format!("{account}/deactivate"), &json!({})).await.is(200),
+        };
+        assert_eq!(tab.get(ME).await.refused(401), "Your session has ended; sign in again");
+        tab.script(Method::POST, "/api/v1/endpoints", "{}").await.refused(401);
+        let refused = || async { there.get(ME).await.status == StatusCode::UNAUTHORIZED };
+        wait::until(refused, "the other replica refuses the cookie").await;
+        root.patch(&format!("{account}/activate"), &json!({})).await.is(200);
+        tab.get(ME).await.refused(401);
+    }
+    let tab = signed_in(&app, "bob").await;
+    tab.get(ME).await.expect(StatusCode::OK);
+    assert_eq!(tab.script(Method::DELETE, &account, "").await.status, StatusCode::NO_CONTENT);
+    tab.get(ME).await.refused(401);
+}
+
+#[tokio::test]
+async fn signing_out_is_told_beside_signing_in_and_a_token_does_not_sign_out() {
+    let (app, _, bob) = TestApp::start().await.with_user("bob").await;
+    let pat = bob.pat(&["full"]).await;
+    let root = app.admin().await;
+    let (first, second) = (signed_in(&app, "bob").await, signed_in(&app, "bob").await);
+    first.script(Method::DELETE, SESSION, "").await.is(204);
+    second.script(Method::POST, "/api/v1/auth/logout", "").await.is(204);
+    bob.post("/api/v1/auth/logout", &json!({})).await.is(204);
+    pat.post("/api/v1/auth/logout", &json!({})).await.is(204);
+    pat.get(ME).await.expect(StatusCode::OK);
+    app.app.flush_activity().await;
+    let told = pat.get("/api/v1/auth/activity?kind=logout").await.expect(StatusCode::OK);
+    assert_eq!(told["activity"].as_array().unwrap().len(), 3, "{told}");
+    // What a user did to the own session only is no entry of the audit log, which is for changes of rights.
+    let audit = root.get("/api/v1/admin/audit?actor=bob").await.expect(StatusCode::OK);
+    let actions = crate::shorthand::each(&audit["entries"], "action");
+    assert_eq!(actions, ["token.created", "user.created"]);
+}
+
+#[tokio::test]
 async fn registering_can_start_one() {
     let app = TestApp::start().await;
     let path = "/api/v1/auth/register?session=cookie";

@@ -6,6 +6,7 @@ mod accounts;
 mod actor;
 mod aggregators;
 mod audit;
+mod audit_routes;
 mod browse;
 mod browser_sessions;
 mod collective_changes;
