@@ -6,18 +6,26 @@ use utoipa::openapi::OpenApi;
 
 const METHODS: &[&str] = &["get", "put", "post", "delete", "patch"];
 const ERROR: &str = "Error";
+/// Names of the credentials, as operations refer to them.
+pub(crate) const BEARER: &str = "bearer";
+const COOKIE: &str = "browserSession";
 
 /// The whole document, from what the routes say.
 pub(crate) fn complete(document: &OpenApi) -> Value {
     let mut whole = serde_json::to_value(document).unwrap_or_default();
     if let Some(paths) = whole.get_mut("paths").and_then(Value::as_object_mut) {
-        for item in paths.values_mut().filter_map(Value::as_object_mut) {
+        for (path, item) in paths {
+            let Some(item) = item.as_object_mut() else { continue };
             for (_, operation) in item.iter_mut().filter(|(method, _)| METHODS.contains(&method.as_str())) {
                 name(operation);
-                parameters(operation);
+                parameters(path, operation);
                 answers(operation);
+                cookie_beside_token(operation);
             }
         }
+    }
+    if let Some(schemes) = whole.pointer_mut("/components/securitySchemes").and_then(Value::as_object_mut) {
+        schemes.insert(COOKIE.to_owned(), cookie_scheme());
     }
     if let Some(schemas) = whole.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         schemas.insert(ERROR.to_owned(), error_schema());
@@ -34,10 +42,13 @@ fn name(operation: &mut Value) {
 }
 
 /// A query string has no null, and ids are 64 bits wide.
-fn parameters(operation: &mut Value) {
+fn parameters(path: &str, operation: &mut Value) {
     let Some(list) = operation.get_mut("parameters").and_then(Value::as_array_mut) else { return };
     for parameter in list {
         let in_path = parameter["in"] == "path";
+        if in_path {
+            explain(path, parameter);
+        }
         let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) else { continue };
         without_null(schema);
         if schema.get("type") == Some(&json!("integer")) && in_path {
@@ -45,6 +56,28 @@ fn parameters(operation: &mut Value) {
             schema.entry("maximum").or_insert(json!(i64::MAX));
         }
     }
+}
+
+/// Says what a part of a path is, unless its route does, and gives an example. All examples together are one story:
+/// what `ada` published, and the collective that it belongs to.
+fn explain(path: &str, parameter: &mut Value) {
+    let number = parameter["schema"]["type"] == "integer";
+    let of_collective = path.starts_with("/api/v1/collectives/by-slug/");
+    let (text, example) = match parameter["name"].as_str().unwrap_or_default() {
+        "id" if number => ("Its number", json!(1)),
+        "endpoint_id" => ("The endpoint's number", json!(1)),
+        "owner" => ("The owner's username", json!("ada")),
+        "username" => ("The username, in any case", json!("ada")),
+        "email" => ("The mail address", json!("ada@example.com")),
+        "slug" if of_collective => ("The collective's slug", json!("open-climate-data")),
+        "slug" => ("The endpoint's slug", json!("my-notes")),
+        "shared" if number => ("The shared endpoint's number", json!(1)),
+        "shared" => ("The shared endpoint's slug", json!("weather")),
+        _ => return,
+    };
+    let Some(parameter) = parameter.as_object_mut() else { return };
+    parameter.entry("description").or_insert_with(|| json!(text));
+    parameter.entry("example").or_insert(example);
 }
 
 fn without_null(schema: &mut Map<String, Value>) {
@@ -63,9 +96,20 @@ fn without_null(schema: &mut Map<String, Value>) {
     }
 }
 
+/// Wherever a token is taken, a browser's session cookie is: both become a caller in one place.
+fn cookie_beside_token(operation: &mut Value) {
+    let Some(ways) = operation.get_mut("security").and_then(Value::as_array_mut) else { return };
+    if ways.iter().any(|way| way.get(BEARER).is_some()) {
+        ways.push(json!({(COOKIE): []}));
+    }
+}
+
 /// Adds the refusals that extractors and layers give, and says what a refusal looks like.
 fn answers(operation: &mut Value) {
-    let secured = operation.get("security").is_some();
+    let ways = operation.get("security").and_then(Value::as_array);
+    let read_by_some = ways.is_some();
+    // An empty way in is that of somebody without an account.
+    let secured = ways.is_some_and(|ways| ways.iter().all(|way| *way != json!({})));
     let body = operation.get("requestBody").is_some();
     let read = operation.get("parameters").and_then(Value::as_array).is_some_and(|list| {
         list.iter().any(|parameter| parameter["in"] == "query" || parameter["schema"]["type"] == "integer")
@@ -74,6 +118,7 @@ fn answers(operation: &mut Value) {
     let general = [
         ("400", body, "The body cannot be read"),
         ("401", secured, "The credential is missing or not good"),
+        ("401", read_by_some, "This hub shows nothing to people without an account; sign in"),
         ("403", secured, "The credential does not allow this"),
         ("413", body, "The body is larger than this server takes"),
         ("415", body, "The body is of another kind than this route reads"),
@@ -114,6 +159,18 @@ fn meaning(status: &str) -> &'static str {
         "504" => "A service behind the hub took too long",
         _ => "See the body",
     }
+}
+
+fn cookie_scheme() -> Value {
+    json!({
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "syfthub_session",
+        "description": "For pages of the hub itself: the cookie that `POST /api/v1/auth/session` sets. On a hub with TLS its \
+            name is `__Host-syfthub_session`. It is looked at only where there is no `Authorization` header. Requests \
+            that change something also need `X-Requested-With`, and `Sec-Fetch-Site: same-origin` or the hub's own \
+            `Origin`.",
+    })
 }
 
 /// The one shape of all errors.
@@ -176,13 +233,39 @@ mod tests {
     }
 
     #[test]
+    fn the_cookie_of_a_browser_is_taken_wherever_a_token_is() {
+        let document = crate::openapi();
+        assert_eq!(document["components"]["securitySchemes"][COOKIE]["name"], "syfthub_session");
+        let way = |path: &str, method: &str| document["paths"][path][method]["security"].clone();
+        let both = json!([{"bearer": []}, {"browserSession": []}]);
+        assert_eq!(way("/api/v1/auth/me", "get"), both);
+        let or_nobody = json!([{}, {"bearer": []}, {"browserSession": []}]);
+        assert_eq!(way("/api/v1/endpoints/public", "get"), or_nobody);
+        assert_eq!(way("/api/v1/auth/login", "post"), Value::Null);
+        let answers = &document["paths"]["/api/v1/endpoints/public"]["get"]["responses"];
+        assert!(answers["401"].is_object() && answers.get("403").is_none(), "{answers}");
+    }
+
+    #[test]
+    fn every_part_of_a_path_is_explained() {
+        let document = crate::openapi();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    assert!(parameter["description"].is_string(), "{method} {path} {parameter}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_parameter_of_the_query_is_never_null() {
         let mut operation = json!({"parameters": [
             {"in": "query", "schema": {"type": ["integer", "null"], "minimum": 1}},
             {"in": "query", "schema": {"oneOf": [{"type": "null"}, {"$ref": "#/x"}]}},
             {"in": "path", "schema": {"type": "integer"}},
         ]});
-        parameters(&mut operation);
+        parameters("/x/{id}", &mut operation);
         assert_eq!(operation["parameters"][0]["schema"], json!({"type": "integer", "minimum": 1}));
         assert_eq!(operation["parameters"][1]["schema"], json!({"$ref": "#/x"}));
         assert_eq!(operation["parameters"][2]["schema"]["maximum"], json!(i64::MAX));

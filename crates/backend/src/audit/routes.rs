@@ -68,7 +68,7 @@ async fn audit_log(
         ("target" = Option<String>, Query, max_length = 400, description = "Which one"),
         ("since" = Option<String>, Query, format = "date-time", description = "From this moment on"),
         ("until" = Option<String>, Query, format = "date-time", description = "Before this moment")),
-    responses((status = 200, body = String, content_type = "application/x-ndjson"),
+    responses((status = 200, content((String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 401), (status = 403), (status = 422)))]
 async fn export_audit(
     State(audit): State<Arc<Audit>>,

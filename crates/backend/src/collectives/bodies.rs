@@ -50,9 +50,9 @@ pub(crate) struct NewCollective {
     tags: Option<Vec<CollectiveTag>>,
 }
 
-/// Lower-case letters, digits and single hyphens.
+/// Letters, digits and single hyphens; stored in lower case. Empty ones are left out.
 #[derive(Debug, ToSchema)]
-#[schema(min_length = 1, max_length = 30, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$")]
+#[schema(max_length = 30, pattern = "^([A-Za-z0-9]+(-[A-Za-z0-9]+)*)?$")]
 #[expect(dead_code, reason = "the document's description of a body that is read field by field")]
 pub(crate) struct CollectiveTag(String);
 

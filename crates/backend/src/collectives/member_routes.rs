@@ -41,7 +41,7 @@ fn ids(path: &(String, String)) -> Result<(CollectiveId, EndpointId)> {
 /// Endpoints of a collective
 ///
 /// Its owner and admins see all of them; others see approved ones, as far as they may see the endpoint.
-#[utoipa::path(get, path = "/api/v1/collectives/{id}/members", tag = "collective members",
+#[utoipa::path(get, path = "/api/v1/collectives/{id}/members", tag = "collective members", security((), ("bearer" = [])),
     params(("id" = i64, Path),
         ("status" = Option<String>, Query, pattern = "^(pending|invited|approved|rejected)$", description = "Only those that stand so")),
     responses((status = 200, body = Vec<CollectiveMember>),

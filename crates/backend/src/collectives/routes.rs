@@ -48,13 +48,15 @@ async fn create(
 }
 
 /// Collectives, newest first
-#[utoipa::path(get, path = "/api/v1/collectives", tag = "collectives",
-    params(("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000), ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+#[utoipa::path(get, path = "/api/v1/collectives", tag = "collectives", security((), ("bearer" = [])),
+    params(("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Collectives to leave out"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Collectives to return; 50 if not given"),
         ("owner_id" = Option<i64>, Query, minimum = 1, description = "Only those that this user runs"),
         ("search" = Option<String>, Query, min_length = 1, max_length = 200, description = "In name, description and tags")),
     responses((status = 200, body = Vec<Collective>), (status = 422)))]
 async fn list(
     State(collectives): State<Arc<Collectives>>,
+    Viewer(_viewer): Viewer,
     QueryFields(mut query): QueryFields,
 ) -> ApiResult<Json<Vec<Collective>>> {
     let page = page(&mut query, 50, 100);
@@ -66,10 +68,11 @@ async fn list(
 }
 
 /// One collective by its slug
-#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}", tag = "collectives",
+#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}", tag = "collectives", security((), ("bearer" = [])),
     params(("slug" = String, Path)), responses((status = 200, body = Collective), (status = 404)))]
 async fn by_slug(
     State(collectives): State<Arc<Collectives>>,
+    Viewer(_viewer): Viewer,
     Path(slug): Path<String>,
 ) -> ApiResult<Json<Collective>> {
     Ok(Json(collectives.by_slug(&slug).await?.into()))
@@ -78,7 +81,7 @@ async fn by_slug(
 /// The collectives that an endpoint belongs to, newest first
 ///
 /// None for a path that leads nowhere the caller may see.
-#[utoipa::path(get, path = "/api/v1/collectives/by-endpoint/{owner}/{slug}", tag = "collectives",
+#[utoipa::path(get, path = "/api/v1/collectives/by-endpoint/{owner}/{slug}", tag = "collectives", security((), ("bearer" = [])),
     params(("owner" = String, Path), ("slug" = String, Path)), responses((status = 200, body = Vec<Collective>)))]
 async fn by_endpoint(
     State(collectives): State<Arc<Collectives>>,
@@ -93,7 +96,7 @@ async fn by_endpoint(
 /// Paths of the members of a collective, as `owner/slug`
 ///
 /// Approved members that the caller may see; for a guest these are the public ones.
-#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}/endpoint-paths", tag = "collectives",
+#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}/endpoint-paths", tag = "collectives", security((), ("bearer" = [])),
     params(("slug" = String, Path)), responses((status = 200, body = Vec<String>), (status = 404)))]
 async fn endpoint_paths(
     State(collectives): State<Arc<Collectives>>,
@@ -116,9 +119,13 @@ async fn billing_summary(
 }
 
 /// One collective
-#[utoipa::path(get, path = "/api/v1/collectives/{id}", tag = "collectives",
+#[utoipa::path(get, path = "/api/v1/collectives/{id}", tag = "collectives", security((), ("bearer" = [])),
     params(("id" = i64, Path)), responses((status = 200, body = Collective), (status = 404), (status = 422)))]
-async fn get(State(collectives): State<Arc<Collectives>>, PathId(id): PathId) -> ApiResult<Json<Collective>> {
+async fn get(
+    State(collectives): State<Arc<Collectives>>,
+    Viewer(_viewer): Viewer,
+    PathId(id): PathId,
+) -> ApiResult<Json<Collective>> {
     Ok(Json(collectives.get(CollectiveId(id)).await?.into()))
 }
 

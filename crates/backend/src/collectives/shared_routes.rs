@@ -34,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// What several collectives share
 ///
 /// Unknown ids are left out; without any id the answer is empty.
-#[utoipa::path(get, path = "/api/v1/collectives/shared-endpoints/bulk", tag = "shared endpoints",
+#[utoipa::path(get, path = "/api/v1/collectives/shared-endpoints/bulk", tag = "shared endpoints", security((), ("bearer" = [])),
     params(("collective_id" = Option<Vec<i64>>, Query, explode = true, description = "A collective; repeat it for several, at most a hundred")),
     responses((status = 200, body = Vec<SharedEndpoint>), (status = 422)))]
 async fn bulk(
@@ -59,7 +59,7 @@ fn collective_ids(mut query: Fields) -> Result<Vec<CollectiveId>> {
 }
 
 /// What a collective shares, newest first, by its slug
-#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}/shared-endpoints", tag = "shared endpoints",
+#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}/shared-endpoints", tag = "shared endpoints", security((), ("bearer" = [])),
     params(("slug" = String, Path)), responses((status = 200, body = Vec<SharedEndpoint>), (status = 404)))]
 async fn list_by_slug(
     State(collectives): State<Arc<Collectives>>,
@@ -71,7 +71,7 @@ async fn list_by_slug(
 }
 
 /// One shared endpoint by both slugs
-#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}/shared-endpoints/{shared}", tag = "shared endpoints",
+#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}/shared-endpoints/{shared}", tag = "shared endpoints", security((), ("bearer" = [])),
     params(("slug" = String, Path), ("shared" = String, Path)),
     responses((status = 200, body = SharedEndpoint), (status = 404)))]
 async fn get_by_slug(
@@ -86,7 +86,7 @@ async fn get_by_slug(
 /// Paths of the endpoints that are shared, as `owner/slug`
 ///
 /// Those that are approved members still and that the caller may see. `all` stands for the whole collective.
-#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}/shared-endpoints/{shared}/endpoint-paths", tag = "shared endpoints",
+#[utoipa::path(get, path = "/api/v1/collectives/by-slug/{slug}/shared-endpoints/{shared}/endpoint-paths", tag = "shared endpoints", security((), ("bearer" = [])),
     params(("slug" = String, Path), ("shared" = String, Path)),
     responses((status = 200, body = Vec<String>), (status = 404)))]
 async fn endpoint_paths(
@@ -110,7 +110,7 @@ async fn billing_summary(
 }
 
 /// What a collective shares, newest first
-#[utoipa::path(get, path = "/api/v1/collectives/{id}/shared-endpoints", tag = "shared endpoints",
+#[utoipa::path(get, path = "/api/v1/collectives/{id}/shared-endpoints", tag = "shared endpoints", security((), ("bearer" = [])),
     params(("id" = i64, Path)),
     responses((status = 200, body = Vec<SharedEndpoint>), (status = 404), (status = 422)))]
 async fn list(
@@ -140,7 +140,7 @@ async fn create(
 }
 
 /// One shared endpoint
-#[utoipa::path(get, path = "/api/v1/collectives/{id}/shared-endpoints/{shared}", tag = "shared endpoints",
+#[utoipa::path(get, path = "/api/v1/collectives/{id}/shared-endpoints/{shared}", tag = "shared endpoints", security((), ("bearer" = [])),
     params(("id" = i64, Path), ("shared" = String, Path)),
     responses((status = 200, body = SharedEndpoint), (status = 404), (status = 422)))]
 async fn get(

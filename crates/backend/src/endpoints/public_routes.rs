@@ -45,7 +45,7 @@ async fn listing(
 }
 
 /// Public endpoints, last changed first
-#[utoipa::path(get, path = "/api/v1/endpoints/public", tag = "browse",
+#[utoipa::path(get, path = "/api/v1/endpoints/public", tag = "browse", security((), ("bearer" = [])),
     params(("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"), ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Rows to return; 10 if not given"), ("endpoint_type" = Option<EndpointTypeName>, Query, description = "Only these; `model` and `data_source` include `model_data_source`"), ("search" = Option<String>, Query, min_length = 1, max_length = 200, description = "Part of the name, description, tags or owner")),
     responses((status = 200, body = Vec<EndpointPublic>), (status = 304), (status = 422)))]
 async fn browse(
@@ -63,7 +63,7 @@ async fn browse(
 }
 
 /// Public endpoints by owner
-#[utoipa::path(get, path = "/api/v1/endpoints/public/grouped", tag = "browse",
+#[utoipa::path(get, path = "/api/v1/endpoints/public/grouped", tag = "browse", security((), ("bearer" = [])),
     params(("max_per_owner" = Option<u32>, Query, minimum = 1, maximum = 50, description = "Endpoints of one owner; 15 if not given")), responses((status = 200, body = Grouped), (status = 422)))]
 async fn grouped(
     State(endpoints): State<Arc<Endpoints>>,
@@ -78,7 +78,7 @@ async fn grouped(
 }
 
 /// Who has published how much
-#[utoipa::path(get, path = "/api/v1/endpoints/public/owners", tag = "browse",
+#[utoipa::path(get, path = "/api/v1/endpoints/public/owners", tag = "browse", security((), ("bearer" = [])),
     params(("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"), ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "Rows to return; 100 if not given")), responses((status = 200, body = Owners), (status = 422)))]
 async fn owners(
     State(endpoints): State<Arc<Endpoints>>,
@@ -92,7 +92,7 @@ async fn owners(
 }
 
 /// The public endpoints of one owner; none for an unknown one
-#[utoipa::path(get, path = "/api/v1/endpoints/public/by-owner/{owner}", tag = "browse",
+#[utoipa::path(get, path = "/api/v1/endpoints/public/by-owner/{owner}", tag = "browse", security((), ("bearer" = [])),
     params(("owner" = String, Path), ("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"), ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "Rows to return; 100 if not given")),
     responses((status = 200, body = Vec<EndpointPublic>), (status = 422)))]
 async fn by_owner(
@@ -109,7 +109,7 @@ async fn by_owner(
 }
 
 /// One public endpoint
-#[utoipa::path(get, path = "/api/v1/endpoints/public/{owner}/{slug}", tag = "browse",
+#[utoipa::path(get, path = "/api/v1/endpoints/public/{owner}/{slug}", tag = "browse", security((), ("bearer" = [])),
     params(("owner" = String, Path), ("slug" = String, Path)),
     responses((status = 200, body = EndpointPublic), (status = 404)))]
 async fn one(
@@ -124,7 +124,7 @@ async fn one(
 }
 
 /// Public endpoints, most stars first
-#[utoipa::path(get, path = "/api/v1/endpoints/trending", tag = "browse",
+#[utoipa::path(get, path = "/api/v1/endpoints/trending", tag = "browse", security((), ("bearer" = [])),
     params(("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"), ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Rows to return; 10 if not given"), ("min_stars" = Option<i64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807i64, description = "Only with so many stars"), ("endpoint_type" = Option<EndpointTypeName>, Query, description = "Only these; `model` and `data_source` include `model_data_source`")),
     responses((status = 200, body = Vec<EndpointPublic>), (status = 422)))]
 async fn trending(
@@ -142,7 +142,7 @@ async fn trending(
 }
 
 /// Public endpoints without any policy, so that guests may use them
-#[utoipa::path(get, path = "/api/v1/endpoints/guest-accessible", tag = "browse",
+#[utoipa::path(get, path = "/api/v1/endpoints/guest-accessible", tag = "browse", security((), ("bearer" = [])),
     params(("skip" = Option<u32>, Query, minimum = 0, maximum = 10_000_000, description = "Rows to leave out"), ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Rows to return; 10 if not given"), ("endpoint_type" = Option<EndpointTypeName>, Query, description = "Only these; `model` and `data_source` include `model_data_source`")),
     responses((status = 200, body = Vec<EndpointPublic>), (status = 422)))]
 async fn guest_accessible(
@@ -159,7 +159,7 @@ async fn guest_accessible(
 }
 
 /// Search public endpoints, best first
-#[utoipa::path(post, path = "/api/v1/endpoints/search", tag = "browse",
+#[utoipa::path(post, path = "/api/v1/endpoints/search", tag = "browse", security((), ("bearer" = [])),
     request_body = SearchRequest,
     responses((status = 200, body = SearchResponse), (status = 422), (status = 429)))]
 async fn search(

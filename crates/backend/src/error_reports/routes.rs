@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Report a fault of the web app
-#[utoipa::path(post, path = "/api/v1/errors/report", tag = "errors", request_body = FrontendReport,
+#[utoipa::path(post, path = "/api/v1/errors/report", tag = "errors", security((), ("bearer" = [])), request_body = FrontendReport,
     responses((status = 202, body = Receipt), (status = 413), (status = 415), (status = 422), (status = 429)))]
 async fn report(
     State(limits): State<Arc<Limits>>,

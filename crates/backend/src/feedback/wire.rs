@@ -12,22 +12,22 @@ use super::sink::Delivered;
 #[expect(dead_code, reason = "describes the body for the API document")]
 pub(super) struct FeedbackForm {
     /// `bug`, `feedback` (default) or `idea`.
-    #[schema(pattern = "^(bug|feedback|idea)$", example = "idea")]
+    #[schema(pattern = "^(bug|feedback|idea)$", nullable = false, example = "idea")]
     category: Option<String>,
     /// What you want to say.
     #[schema(min_length = 1, max_length = 10_000, pattern = r"\S", example = "The search is fast.")]
     description: String,
     /// The page you are on.
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, nullable = false)]
     page_url: Option<String>,
     /// The version of the web app.
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, nullable = false)]
     app_version: Option<String>,
     /// Your browser.
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, nullable = false)]
     browser_info: Option<String>,
     /// A PNG, JPEG, WebP or GIF image of at most 5 MB. Anything else is left out, and the answer says so.
-    #[schema(value_type = Option<String>, format = Binary)]
+    #[schema(value_type = Option<String>, format = Binary, nullable = false)]
     screenshot: Option<Vec<u8>>,
 }
 

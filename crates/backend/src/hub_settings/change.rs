@@ -9,6 +9,8 @@ use syfthub_web::fields::Patch;
 
 /// Most allowed domains.
 pub(super) const MAX_DOMAINS: usize = 100;
+/// Longest mail domain, as it is written, in bytes.
+const MAX_DOMAIN: usize = 253;
 /// Longest name of a hub, in characters.
 pub(super) const MAX_NAME: usize = 60;
 
@@ -142,7 +144,8 @@ fn one_line(text: &str) -> std::result::Result<(), String> {
 }
 
 fn are_domains(domains: &[String]) -> std::result::Result<(), String> {
-    match domains.iter().find(|domain| !is_mail_domain(&plain_domain(domain))) {
+    let good = |domain: &String| domain.len() <= MAX_DOMAIN && is_mail_domain(&plain_domain(domain));
+    match domains.iter().find(|domain| !good(domain)) {
         Some(bad) => {
             let shown: String = bad.chars().take(60).collect();
             Err(format!("{shown:?} is not a mail domain such as example.com"))
@@ -159,7 +162,8 @@ fn plain(domains: &[String]) -> Vec<String> {
 }
 
 fn plain_domain(text: &str) -> String {
-    text.trim().trim_start_matches('@').to_lowercase()
+    // Some letters beyond ASCII become ASCII in lower case; they would pass for another domain.
+    text.strip_prefix('@').unwrap_or(text).to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -206,6 +210,30 @@ mod tests {
         let by_domains =
             Overrides::default().with(&Change::of_text("registration", Some("domains")).unwrap());
         assert!(check(&by_domains.over(&defaults())).is_err(), "no domain is allowed");
+    }
+
+    #[test]
+    fn domains_are_what_the_api_document_says() {
+        let take = |domain: &str| Change::read(json!({"allowed_domains": [domain]})).is_ok();
+        for good in ["a.com", "@A.com", "localhost", "x--y.example"] {
+            assert!(take(good), "{good}");
+        }
+        let long = format!("@{}", ["a".repeat(63).as_str(); 4].join("."))[..254].to_owned();
+        for bad in [
+            "",
+            "@",
+            "@@a.com",
+            " a.com",
+            "a.com ",
+            "-a.com",
+            "a..com",
+            "\u{212a}.com",
+            "b\u{fc}cher.de",
+            &long,
+        ] {
+            assert!(!take(bad), "{bad}");
+        }
+        assert!(take(&long[1..254]), "as long as it may be");
     }
 
     #[test]

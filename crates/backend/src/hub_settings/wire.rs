@@ -56,7 +56,7 @@ pub(crate) struct HubSettingsChange {
     registration: Option<String>,
     /// Mail domains that may register when `registration` is `domains`.
     #[schema(max_items = 100, example = json!(["example.com"]))]
-    allowed_domains: Option<Vec<String>>,
+    allowed_domains: Option<Vec<MailDomain>>,
     /// Whether people without an account may browse and ask.
     guest_access: Option<bool>,
     /// What the hub calls itself; one line.
@@ -64,12 +64,22 @@ pub(crate) struct HubSettingsChange {
     instance_name: Option<String>,
 }
 
+/// A mail domain; an `@` before it and capital letters make no difference.
+#[derive(Debug, ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 253,
+    pattern = "^@?[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$"
+)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+pub(crate) struct MailDomain(String);
+
 /// An invitation to make.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct NewInvitationBody {
     /// The only mail address that may use it; anybody if not given. It is sent there if the hub can send mail.
-    #[schema(max_length = 254, format = "email", example = "bob@example.com")]
+    #[schema(min_length = 3, max_length = 255, format = "email", example = "bob@example.com")]
     email: Option<String>,
     /// How many accounts it is good for; 1 if not given.
     #[schema(minimum = 1, maximum = 1000)]

@@ -24,7 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// The body goes to the endpoint as it is, the caller's credential does not. The answer comes back as it is, as a
 /// stream if it is one, and with `X-Proxy-Latency-Ms`. Other statuses than those below are the endpoint's own.
-#[utoipa::path(post, path = "/{owner}/{slug}", tag = "owner pages",
+#[utoipa::path(post, path = "/{owner}/{slug}", tag = "owner pages", security((), ("bearer" = [])),
     params(("owner" = String, Path, description = "The owner's name"), ("slug" = String, Path, description = "The endpoint's slug"),
         ("X-Tenant-Name" = Option<String>, Header, description = "Which of several tenants at the endpoint's address is meant")),
     request_body(content = Value, description = "Any JSON; what the endpoint understands is its owner's choice", example = json!({"query": "What is new?", "limit": 5})),

@@ -20,8 +20,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 /// How an endpoint was found in the last hours
 ///
 /// Endpoints that are switched off answer too.
-#[utoipa::path(get, path = "/api/v1/endpoints/{id}/{slug}/uptime", tag = "endpoints",
-    params(("id" = String, Path, description = "The owner's name"), ("slug" = String, Path, description = "The endpoint's slug"),
+#[utoipa::path(get, path = "/api/v1/endpoints/{id}/{slug}/uptime", tag = "endpoints", security((), ("bearer" = [])),
+    params(("id" = String, Path, description = "The owner's username", example = "ada"), ("slug" = String, Path, description = "The endpoint's slug"),
         ("window_hours" = Option<u32>, Query, description = "How far back; 24 if it is left out", minimum = 1, maximum = 2160)),
     responses((status = 200, body = Uptime), (status = 404), (status = 422)))]
 async fn uptime(

@@ -49,7 +49,7 @@ fn varied(mut answer: Response) -> Response {
 }
 
 /// An owner's endpoints: the public ones, and all active ones for the owner
-#[utoipa::path(get, path = "/{owner}", tag = "owner pages",
+#[utoipa::path(get, path = "/{owner}", tag = "owner pages", security((), ("bearer" = [])),
     params(("owner" = String, Path, description = "The owner's name"), ("skip" = Option<u32>, Query, description = "Endpoints to leave out", minimum = 0, maximum = 10_000_000),
         ("limit" = Option<u32>, Query, description = "Endpoints to show; 10 if it is left out", minimum = 1, maximum = 100)),
     responses((status = 200, description = "JSON for programs, a page for browsers", content((Vec<EndpointPublic> = "application/json"), (String = "text/html"))), (status = 404), (status = 422)))]
@@ -77,7 +77,7 @@ async fn owner(
 }
 
 /// One endpoint: with all its facts for its owner and admins
-#[utoipa::path(get, path = "/{owner}/{slug}", tag = "owner pages",
+#[utoipa::path(get, path = "/{owner}/{slug}", tag = "owner pages", security((), ("bearer" = [])),
     params(("owner" = String, Path, description = "The owner's name"), ("slug" = String, Path, description = "The endpoint's slug")),
     responses((status = 200, description = "JSON for programs, a page for browsers", content((FullEndpoint = "application/json"), (String = "text/html"))), (status = 401), (status = 404)))]
 async fn endpoint(

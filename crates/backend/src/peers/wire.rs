@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 pub(super) struct PeerTokenRequest {
     /// Owners of the services to be reached, 1 to 100.
     #[schema(min_items = 1, max_items = 100, example = json!(["alice"]))]
-    target_usernames: Vec<String>,
+    target_usernames: Vec<TargetName>,
 }
 
 /// Whom a guest's peer token is for.
@@ -18,8 +18,14 @@ pub(super) struct PeerTokenRequest {
 pub(super) struct GuestPeerTokenRequest {
     /// Owners of the services to be reached, at most 100.
     #[schema(max_items = 100, example = json!(["alice"]))]
-    target_usernames: Option<Vec<String>>,
+    target_usernames: Option<Vec<TargetName>>,
 }
+
+/// The username of an owner, in any case.
+#[derive(ToSchema)]
+#[schema(max_length = 100, example = "alice")]
+#[expect(dead_code, reason = "describes the body for the API document")]
+pub(super) struct TargetName(String);
 
 /// A peer token and where to use it.
 #[derive(Serialize, ToSchema)]

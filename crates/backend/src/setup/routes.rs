@@ -46,7 +46,7 @@ fn status(error: &Error) -> StatusCode {
 }
 
 /// The form that creates the first administrator
-#[utoipa::path(get, path = "/api/v1/setup", tag = "setup", params(("token" = String, Query)),
+#[utoipa::path(get, path = "/api/v1/setup", tag = "setup", params(("token" = String, Query, min_length = 1, max_length = 100, description = "The one of the link")),
     responses((status = 200, content_type = "text/html"), (status = 403), (status = 410), (status = 429)))]
 async fn show(
     State(limits): State<Arc<Limits>>,
@@ -79,7 +79,7 @@ fn refused(by_page: bool, error: Error) -> ApiResult<Response> {
 }
 
 /// Create the first administrator, from a form or as JSON
-#[utoipa::path(post, path = "/api/v1/setup", tag = "setup", params(("token" = String, Query)),
+#[utoipa::path(post, path = "/api/v1/setup", tag = "setup", params(("token" = String, Query, min_length = 1, max_length = 100, description = "The one of the link")),
     request_body(content = Value, example = json!({"username": "ada", "email": "ada@example.com", "full_name": "Ada", "password": "at least 8 with 1 digit"})),
     responses((status = 201, body = Auth), (status = 403), (status = 409), (status = 410), (status = 422), (status = 429)))]
 async fn create(

@@ -38,7 +38,7 @@ async fn me(State(users): State<Arc<Users>>, User(caller): User) -> ApiResult<Js
 }
 
 /// What everybody may know about a user
-#[utoipa::path(get, path = "/api/v1/users/public/{username}", tag = "users", params(("username" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/users/public/{username}", tag = "users", security((), ("bearer" = [])), params(("username" = String, Path)),
     responses((status = 200, body = PublicProfile), (status = 404)))]
 async fn public_profile(
     State(users): State<Arc<Users>>,

@@ -144,7 +144,7 @@ pub(crate) struct UserUpdate {
     #[schema(min_length = 3, max_length = 50, example = "bob")]
     username: Option<String>,
     /// New mail address. Where the hub sends mail it has to be confirmed again.
-    #[schema(max_length = 254, format = "email", example = "bob@example.com")]
+    #[schema(min_length = 3, max_length = 255, format = "email", example = "bob@example.com")]
     email: Option<String>,
     /// New display name.
     #[schema(min_length = 1, max_length = 100, example = "Bob")]

@@ -112,6 +112,8 @@ async fn a_hub_without_guests_shows_them_nothing() {
     let root = app.admin().await;
     bob.publish("weather", json!({})).await;
     anon.get("/api/v1/token/guest?aud=bob").await.expect(StatusCode::OK);
+    let ice = bob.post("/api/v1/collectives", &json!({"name": "Ice", "slug": "ice"})).await;
+    let ice = format!("/api/v1/collectives/{}", ice.expect(StatusCode::CREATED)["id"]);
     decide(&root, json!({"guest_access": false})).await;
     assert_eq!(anon.get("/api/v1/token/guest?aud=bob").await.refused(403)["code"], "PERMISSION_DENIED");
     for path in [
@@ -121,6 +123,9 @@ async fn a_hub_without_guests_shows_them_nothing() {
         "/api/v1/endpoints/public/bob/weather",
         "/api/v1/endpoints/trending",
         "/api/v1/users/public/bob",
+        "/api/v1/collectives",
+        "/api/v1/collectives/by-slug/ice",
+        &ice,
         "/bob",
         "/bob/weather",
     ] {

@@ -50,12 +50,15 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
+    import surface
+
     version = config.getoption("--sdk")
     terminalreporter.write_line(f"calls of syfthub-sdk {version}:")
     for line in LEDGER.lines():
         terminalreporter.write_line(f"  {line}")
     if config.getoption("--ledger"):
-        LEDGER.save(config.getoption("--ledger"), version)
+        elsewhere = {call: why for call in sorted(surface.calls()) if (why := surface.elsewhere(call))}
+        LEDGER.save(config.getoption("--ledger"), version, elsewhere)
 
 
 @pytest.fixture(scope="session")

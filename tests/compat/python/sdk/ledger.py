@@ -24,9 +24,10 @@ class Ledger:
         width = max((len(call) for call in self.outcomes), default=0)
         return [f"{call:<{width}}  {', '.join(sorted(outcomes))}" for call, outcomes in sorted(self.outcomes.items())]
 
-    def save(self, path: str, version: str) -> None:
+    def save(self, path: str, version: str, elsewhere: dict[str, str]) -> None:
+        """Writes what `table.py` reads; `elsewhere` are calls that no test makes, with the reasons."""
         record = {call: sorted(outcomes) for call, outcomes in sorted(self.outcomes.items())}
-        Path(path).write_text(json.dumps({"version": version, "calls": record}, indent=1) + "\n")
+        Path(path).write_text(json.dumps({"version": version, "calls": record, "elsewhere": elsewhere}, indent=1) + "\n")
 
 
 class Driver:

@@ -85,7 +85,7 @@ pub(in crate::endpoints) struct Connection {
 #[schema(example = json!({"name": "My notes", "type": "data_source", "connect": [{"type": "http", "config": {"url": "/"}}]}))]
 pub(in crate::endpoints) struct EndpointCreate {
     /// Display name.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, example = "My notes")]
     pub name: String,
     /// What it is; never changes.
     #[serde(rename = "type")]
