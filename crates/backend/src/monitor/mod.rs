@@ -6,6 +6,7 @@
 
 mod judge;
 mod probe;
+mod queue;
 pub(crate) mod routes;
 pub(crate) mod wire;
 
@@ -14,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use futures::{FutureExt as _, future};
 use rand::RngExt as _;
 use syfthub_auth::Principal;
 use syfthub_config::HealthCheck;
@@ -31,20 +32,16 @@ use crate::endpoints::{Endpoints, visibility};
 use crate::parts::Parts;
 use judge::{Judgement, conclude, judge, release};
 use probe::{Prober, Target};
+use queue::{Question, Queue};
 use wire::{Heartbeat, HeartbeatReceived, Uptime};
 
 /// How often to see whether anything is due.
 const TICK: Duration = Duration::from_secs(1);
 /// Endpoints of one change: few enough that other writers wait for milliseconds only.
 const BATCH: u32 = 1_000;
-/// Questions that may wait for their turn; beyond that nothing new is taken.
-const MAX_WAITING: usize = 1_000;
 /// Part of the interval by which a look may come early, so that looks spread out over time.
 const SPREAD: f64 = 0.1;
 const DAY: i64 = 24 * 60 * 60;
-
-/// Endpoints to be asked about, and whom to ask.
-type Question = (Target, Vec<EndpointId>);
 
 /// Watches endpoints.
 #[derive(Debug)]
@@ -79,25 +76,26 @@ impl Monitor {
         }
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut asked = FuturesUnordered::new();
+        let (mut queue, mut asked) = (self.queue(), FuturesUnordered::new());
         loop {
             tokio::select! {
                 _ = ticks.tick() => {
-                    if asked.len() < MAX_WAITING {
-                        let questions = self.look().await.unwrap_or_else(|error| warned(&error));
-                        // Tasks of their own, so that a slow database does not count against an endpoint.
-                        asked.extend(questions.into_iter().map(|question| self.ask(question)));
-                    }
+                    queue.add(self.look().await.unwrap_or_else(|error| warned(&error)));
                     self.purge().await.unwrap_or_else(|error| warned(&error));
                 }
                 Some(answer) = asked.next() => {
-                    let mut answers = vec![answer];
+                    let mut answers: Vec<Answer> = vec![answer];
                     while let Some(Some(more)) = asked.next().now_or_never() {
                         answers.push(more);
+                    }
+                    for answer in &answers {
+                        queue.done(&answer.target);
                     }
                     self.settle(answers).await.unwrap_or_else(|error| warned(&error));
                 }
             }
+            // Tasks of their own, so that a slow database does not count against an endpoint.
+            asked.extend(std::iter::from_fn(|| queue.next()).map(|question| self.ask(question)));
         }
     }
 
@@ -111,9 +109,21 @@ impl Monitor {
                 return Ok(asked);
             }
             asked += questions.len();
-            let answers = future::join_all(questions.into_iter().map(|question| self.ask(question))).await;
+            let (mut queue, mut running, mut answers) =
+                (self.queue(), FuturesUnordered::new(), Vec::with_capacity(questions.len()));
+            queue.add(questions);
+            loop {
+                running.extend(std::iter::from_fn(|| queue.next()).map(|question| self.ask(question)));
+                let Some(answer) = running.next().await else { break };
+                queue.done(&answer.target);
+                answers.push(answer);
+            }
             self.settle(answers).await?;
         }
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::new(usize::try_from(self.settings.max_concurrent).unwrap_or(1))
     }
 
     /// Takes what is due and writes what is known about it. Gives what has to be asked.
@@ -133,19 +143,22 @@ impl Monitor {
             }
         }
         round.write(tx).await?;
-        Ok(questions.into_iter().collect())
+        Ok(questions.into_iter().map(|(target, ids)| Question { target, ids }).collect())
     }
 
-    fn ask(&self, (target, ids): Question) -> impl Future<Output = (Vec<EndpointId>, bool)> + use<> {
-        let prober = Arc::clone(&self.prober);
+    fn ask(&self, question: Question) -> impl Future<Output = Answer> + use<> {
+        let (prober, target) = (Arc::clone(&self.prober), question.target.clone());
         let task = spawn_linked(async move { prober.is_well(&target).await });
-        async move { (ids, task.join().await.unwrap_or(false)) }
+        async move {
+            let well = task.join().await.unwrap_or(false);
+            Answer { target: question.target, ids: question.ids, well }
+        }
     }
 
     /// Writes how those answered who were asked. What was reported meanwhile counts more.
-    async fn settle(&self, answers: Vec<(Vec<EndpointId>, bool)>) -> Result<()> {
-        let answered: HashMap<EndpointId, bool> =
-            answers.into_iter().flat_map(|(ids, well)| ids.into_iter().map(move |id| (id, well))).collect();
+    async fn settle(&self, answers: Vec<Answer>) -> Result<()> {
+        let each = |Answer { ids, well, .. }: Answer| ids.into_iter().map(move |id| (id, well));
+        let answered: HashMap<EndpointId, bool> = answers.into_iter().flat_map(each).collect();
         if answered.is_empty() {
             return Ok(());
         }
@@ -209,6 +222,14 @@ impl Monitor {
         let buckets: Vec<Bucket> = uptime::list(&self.db, item.endpoint.id, since).await?;
         Ok(wire::uptime(&item, self.settings.uptime_bucket, window_hours, &buckets))
     }
+}
+
+/// How those were found who were asked.
+#[derive(Debug)]
+struct Answer {
+    target: Target,
+    ids: Vec<EndpointId>,
+    well: bool,
 }
 
 /// What one change writes.

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use syfthub_config::{Egress, HealthCheck};
-use syfthub_domain::Result;
+use syfthub_domain::{Result, Username};
 use syfthub_egress::{Client, Error as EgressError, Limits};
 use syfthub_store::endpoints::CheckedEndpoint;
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::endpoints::connections::{self, Served};
@@ -16,9 +15,11 @@ use crate::endpoints::mapper::items;
 /// What stands for the endpoint's slug in a path.
 const SLUG: &str = "{slug}";
 
-/// Whom to ask. Endpoints that give the same are asked once.
+/// Whom to ask. Endpoints of one owner that give the same are asked once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Target {
+    /// Whose turn it takes.
+    pub(super) owner: Username,
     base: String,
     slug: String,
     /// An MCP server has no health path and refuses a bare GET in its own ways.
@@ -34,7 +35,14 @@ impl Target {
         };
         let kind = connection.get("type").and_then(serde_json::Value::as_str);
         let speaks_mcp = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("mcp"));
-        Some(Self { base, slug: row.slug.as_str().to_owned(), speaks_mcp })
+        let (owner, slug) = (row.owner_username.clone(), row.slug.as_str().to_owned());
+        Some(Self { owner, base, slug, speaks_mcp })
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(owner: &str, base: &str) -> Self {
+        let owner = Username::from_trusted(owner.to_owned());
+        Self { owner, base: base.to_owned(), slug: String::new(), speaks_mcp: false }
     }
 
     fn url(&self, path: &str) -> Option<Url> {
@@ -50,25 +58,22 @@ impl Target {
     }
 }
 
-/// Asks, not more than so many at the same time.
+/// Asks.
 #[derive(Debug)]
 pub(super) struct Prober {
     client: Client,
     paths: Vec<String>,
     timeout: Duration,
-    permits: Semaphore,
 }
 
 impl Prober {
     pub(super) fn new(settings: &HealthCheck, egress: &Egress) -> Result<Self> {
         // Bodies are not read; the cap is for what is on its way.
         let limits = Limits { connect: settings.timeout, total: settings.timeout, max_body: 64 * 1024 };
-        let at_once = usize::try_from(settings.max_concurrent).unwrap_or(1).max(1);
         Ok(Self {
             client: Client::guarded(egress, limits)?,
             paths: settings.paths.clone(),
             timeout: settings.timeout,
-            permits: Semaphore::new(at_once),
         })
     }
 
@@ -80,7 +85,6 @@ impl Prober {
 
     /// Whether there is a good answer in time.
     pub(super) async fn is_well(&self, target: &Target) -> bool {
-        let Ok(_permit) = self.permits.acquire().await else { return false };
         tokio::time::timeout(self.timeout, self.ask(target)).await.unwrap_or(false)
     }
 
@@ -105,7 +109,8 @@ mod tests {
     use super::*;
 
     fn target(base: &str, speaks_mcp: bool) -> Target {
-        Target { base: base.to_owned(), slug: "notes".to_owned(), speaks_mcp }
+        let owner = Username::parse("ada").unwrap();
+        Target { owner, base: base.to_owned(), slug: "notes".to_owned(), speaks_mcp }
     }
 
     #[test]

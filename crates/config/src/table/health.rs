@@ -24,7 +24,7 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
         "HEALTH_CHECK_MAX_CONCURRENT",
         Kind::Integer { min: 1, max: 1000 },
         "20",
-        "Checks that one process runs at the same time.",
+        "Checks that one process runs at the same time; at most half of them for the endpoints of one owner.",
     ),
     setting(
         "HEALTH_CHECK_FAILURE_THRESHOLD",

@@ -111,23 +111,24 @@ pub async fn is_check_due(from: impl Reads, now: Timestamp) -> Result<bool> {
     Ok(count > 0)
 }
 
+const DUE: Sql = Sql {
+    postgres: concat!(
+        looked_at!(),
+        "WHERE c.next_check_at <= $1 ORDER BY c.next_check_at, c.endpoint_id LIMIT $2",
+        held!()
+    ),
+    sqlite: concat!(
+        looked_at!(),
+        "WHERE c.next_check_at <= $1 ORDER BY c.next_check_at, c.endpoint_id LIMIT $2"
+    ),
+};
+
 /// At most `limit` endpoints that are due, longest first. Until the end of the change nobody else gets them;
 /// whoever takes them schedules the next look ([`reschedule`]) in the same change, so that of several replicas
 /// one looks.
 pub async fn due_checks(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<CheckedEndpoint>> {
-    const SQL: Sql = Sql {
-        postgres: concat!(
-            looked_at!(),
-            "WHERE c.next_check_at <= $1 ORDER BY c.next_check_at, c.endpoint_id LIMIT $2",
-            held!()
-        ),
-        sqlite: concat!(
-            looked_at!(),
-            "WHERE c.next_check_at <= $1 ORDER BY c.next_check_at, c.endpoint_id LIMIT $2"
-        ),
-    };
     let conn = tx.held();
-    let sql = SQL.pick(&conn);
+    let sql = DUE.pick(&conn);
     on!(conn, c => sqlx::query_as::<_, CheckedEndpoint>(sql).bind(SqlTime(now)).bind(i64::from(limit)).fetch_all(c))
 }
 
@@ -213,3 +214,7 @@ pub async fn apply_health(tx: &mut Tx, changes: &[HealthChange]) -> Result<u64> 
     let sql = SQL.pick(&conn);
     affected!(conn, sqlx::query(sql).bind(crate::json(&rows)))
 }
+
+#[cfg(test)]
+#[path = "check_plans.rs"]
+mod plans;
