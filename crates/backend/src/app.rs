@@ -340,5 +340,16 @@ async fn sweep(db: &Db, clock: &SharedClock) {
             Ok(rows) => tracing::debug!(rows, "auth.sweep.completed"),
             Err(error) => tracing::warn!(%error, "auth.sweep.failed"),
         }
+        match forget_unused_words(db).await {
+            Ok(words) => tracing::debug!(words, "search.sweep.completed"),
+            Err(error) => tracing::warn!(%error, "search.sweep.failed"),
+        }
     }
+}
+
+async fn forget_unused_words(db: &Db) -> Result<u64> {
+    let mut tx = db.begin().await?;
+    let words = search::prune(&mut tx).await?;
+    tx.commit().await?;
+    Ok(words)
 }

@@ -130,7 +130,11 @@ struct Document;
 fn documented() -> OpenApiRouter<AppState> {
     let mut document = Document::openapi();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    document.components.get_or_insert_default().security_schemes.insert(api_document::BEARER.to_owned(), bearer.into());
+    document
+        .components
+        .get_or_insert_default()
+        .security_schemes
+        .insert(api_document::BEARER.to_owned(), bearer.into());
     OpenApiRouter::with_openapi(document)
         .merge(sessions::routes::routes())
         .merge(sessions::own_routes::routes())

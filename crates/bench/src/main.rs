@@ -51,6 +51,12 @@ enum Internal {
         #[arg(long, default_value = "10")]
         minutes: u64,
     },
+    /// Fill an empty PostgreSQL database with the registry that is measured, to look at plans and single queries.
+    Fill {
+        /// `postgresql://…`
+        #[arg(long)]
+        database: String,
+    },
     /// The bare handlers.
     #[command(hide = true)]
     Bare {
@@ -74,6 +80,7 @@ fn main() -> anyhow::Result<()> {
             Some(Internal::Bare { ref database, ref registry }) => {
                 bare::serve(database.as_deref(), registry.as_deref()).await
             }
+            Some(Internal::Fill { ref database }) => registry::fill(database).await.map(|_| ()),
             Some(Internal::Stubs) => stubs::serve().await,
             Some(Internal::Soak { minutes }) => {
                 soak::run(&plan(&cli)?, Duration::from_secs(60 * minutes)).await

@@ -18,6 +18,7 @@ pub(crate) mod visibility;
 pub mod wire;
 
 use std::collections::HashSet;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -30,6 +31,7 @@ use syfthub_domain::{
 use syfthub_store::endpoints::{self, EndpointChange, EndpointWithOwner, NewEndpoint, OwnerFilter};
 use syfthub_store::users::{self, UserRow};
 use syfthub_store::{Db, Page, Tx};
+use tokio::sync::Semaphore;
 
 use crate::audit::{self, Origin};
 
@@ -38,6 +40,8 @@ use listings::Listings;
 
 /// Most endpoints of one account. Listings and the search index hold all of them.
 const MAX_OWNED: i64 = 1_000;
+/// Searches that rank at once, for each core; the others wait for their turn.
+const SEARCHES_PER_CORE: usize = 4;
 
 /// The rules of endpoints.
 #[derive(Debug)]
@@ -46,11 +50,15 @@ pub struct Endpoints {
     clock: SharedClock,
     listings: Arc<Listings>,
     health: HealthCheck,
+    /// Searches that may rank at once: each holds thousands of postings.
+    searching: Semaphore,
 }
 
 impl Endpoints {
     pub(crate) fn new(db: Db, cache: Cache, clock: SharedClock, health: HealthCheck) -> Self {
-        Self { db, clock, listings: Arc::new(Listings::new(cache)), health }
+        let searches = SEARCHES_PER_CORE * std::thread::available_parallelism().map_or(1, NonZero::get);
+        let searching = Semaphore::new(searches);
+        Self { db, clock, listings: Arc::new(Listings::new(cache)), health, searching }
     }
 
     /// Keeps the listings of this process in step with the other replicas.

@@ -55,8 +55,9 @@ pub(super) fn as_correction(slips: usize) -> f64 {
     if slips <= 1 { 0.7 } else { 0.4 }
 }
 
-/// Scores endpoints against the words of a query, 0 to 1, by what is known of their postings.
-pub(super) fn scores(wanted: &[Wanted], postings: &[Posting]) -> HashMap<EndpointId, f64> {
+/// Scores endpoints against the words of a query, 0 to 1, by what is known of their postings; in the order of their
+/// ids. Postings may be given twice.
+pub(super) fn scores(wanted: &[Wanted], postings: &[Posting]) -> Vec<(EndpointId, f64)> {
     let best: f64 = wanted.iter().map(|word| word.rarity).sum();
     let mut counts: HashMap<i64, Vec<(usize, f64)>> = HashMap::new();
     for (place, word) in wanted.iter().enumerate() {
@@ -64,28 +65,37 @@ pub(super) fn scores(wanted: &[Wanted], postings: &[Posting]) -> HashMap<Endpoin
             counts.entry(*term).or_default().push((place, *likeness));
         }
     }
-    // Of the stand-ins of one word the best one counts, or "restaur" would win by having many.
-    let mut found: HashMap<EndpointId, Vec<f64>> = HashMap::new();
-    for posting in postings {
-        for (place, likeness) in counts.get(&posting.term_id).into_iter().flatten() {
-            let weight = likeness * posting.weight as f64 / FULL_WEIGHT as f64;
-            let weights = found.entry(posting.endpoint_id).or_insert_with(|| vec![0.0; wanted.len()]);
-            weights[*place] = weights[*place].max(weight);
+    let mut found: Vec<(EndpointId, usize, f64)> = Vec::with_capacity(postings.len());
+    for of_one_term in postings.chunk_by(|a, b| a.term_id == b.term_id) {
+        let counted = of_one_term.first().and_then(|posting| counts.get(&posting.term_id));
+        for (place, likeness) in counted.into_iter().flatten() {
+            let weight = |posting: &Posting| likeness * posting.weight as f64 / FULL_WEIGHT as f64;
+            found.extend(of_one_term.iter().map(|posting| (posting.endpoint_id, *place, weight(posting))));
         }
     }
-    let score = |weights: Vec<f64>| {
-        let sum: f64 = weights.iter().zip(wanted).map(|(weight, word)| weight * word.rarity).sum();
+    found.sort_unstable_by(|(a, place, x), (b, other, y)| {
+        a.cmp(b).then_with(|| place.cmp(other)).then_with(|| y.total_cmp(x))
+    });
+    // Of the stand-ins of one word the best one counts, or "restaur" would win by having many.
+    found.dedup_by_key(|(id, place, _)| (*id, *place));
+    let score = |weights: &[(EndpointId, usize, f64)]| {
+        let sum: f64 = weights.iter().map(|(_, place, weight)| weight * wanted[*place].rarity).sum();
         if best > 0.0 { (sum / best).clamp(0.0, 1.0) } else { 0.0 }
     };
-    found.into_iter().map(|(id, weights)| (id, score(weights))).collect()
+    found.chunk_by(|(a, ..), (b, ..)| a == b).map(|weights| (weights[0].0, score(weights))).collect()
 }
 
-/// The ids with the highest scores, best first, equal ones by id; at most `limit`.
-pub(super) fn best(scores: &HashMap<EndpointId, f64>, limit: usize) -> Vec<EndpointId> {
-    let mut ids: Vec<(EndpointId, f64)> = scores.iter().map(|(id, score)| (*id, *score)).collect();
-    ids.sort_unstable_by(|(a, x), (b, y)| y.total_cmp(x).then_with(|| a.cmp(b)));
-    ids.truncate(limit);
-    ids.into_iter().map(|(id, _)| id).collect()
+/// The highest scores, best first, equal ones by id; at most `limit`.
+pub(super) fn best(scores: &[(EndpointId, f64)], limit: usize) -> Vec<(EndpointId, f64)> {
+    let order =
+        |(a, x): &(EndpointId, f64), (b, y): &(EndpointId, f64)| y.total_cmp(x).then_with(|| a.cmp(b));
+    let mut best = scores.to_vec();
+    if best.len() > limit {
+        best.select_nth_unstable_by(limit, order);
+        best.truncate(limit);
+    }
+    best.sort_unstable_by(order);
+    best
 }
 
 #[cfg(test)]
@@ -100,6 +110,18 @@ mod tests {
         Posting { term_id, endpoint_id: EndpointId(endpoint), weight }
     }
 
+    fn ids(scores: &[(EndpointId, f64)]) -> Vec<i64> {
+        scores.iter().map(|(id, _)| id.0).collect()
+    }
+
+    #[test]
+    fn a_posting_that_is_given_twice_counts_once() {
+        let query = [wanted(1.0, &[(1, 1.0)]), wanted(1.0, &[(2, 1.0)])];
+        let once = [posting(1, 10, 400_000), posting(2, 10, 600_000)];
+        let twice = [once[0], once[1], once[0], once[1]];
+        assert_eq!(scores(&query, &once), scores(&query, &twice));
+    }
+
     #[test]
     fn rare_words_decide() {
         assert!(rarity(100, 1) > rarity(100, 90) && rarity(5, 9) > 0.0);
@@ -110,8 +132,8 @@ mod tests {
             posting(1, 11, 800_000),
             posting(2, 12, 900_000),
         ];
-        assert_eq!(best(&scores(&query, &known), 10), [10, 11, 12].map(EndpointId));
-        assert_eq!(best(&scores(&query, &known), 1), [EndpointId(10)]);
+        assert_eq!(ids(&best(&scores(&query, &known), 10)), [10, 11, 12]);
+        assert_eq!(ids(&best(&scores(&query, &known), 1)), [10]);
     }
 
     #[test]
@@ -119,16 +141,16 @@ mod tests {
         let query = [wanted(1.0, &[(1, 1.0), (2, 0.5), (3, 0.5)])];
         let known = [posting(2, 10, 900_000), posting(3, 10, 900_000), posting(1, 11, 500_000)];
         let scores = scores(&query, &known);
-        assert!(
-            (scores[&EndpointId(10)] - 0.45).abs() < 1e-9 && (scores[&EndpointId(11)] - 0.5).abs() < 1e-9
-        );
+        assert_eq!(ids(&scores), [10, 11]);
+        assert!((scores[0].1 - 0.45).abs() < 1e-9 && (scores[1].1 - 0.5).abs() < 1e-9);
     }
 
     #[test]
     fn equal_scores_are_ordered_by_id() {
         let query = [wanted(1.0, &[(1, 1.0)])];
         let known = [posting(1, 12, 5), posting(1, 10, 5), posting(1, 11, 5)];
-        assert_eq!(best(&scores(&query, &known), 10), [10, 11, 12].map(EndpointId));
+        assert_eq!(ids(&best(&scores(&query, &known), 10)), [10, 11, 12]);
+        assert_eq!(ids(&best(&scores(&query, &known), 2)), [10, 11]);
     }
 
     #[test]
@@ -145,7 +167,7 @@ mod tests {
         ) {
             let query: Vec<Wanted> = rarities.iter().zip(0..).map(|(r, id)| wanted(*r, &[(id, 1.0), (id + 1, 0.5)])).collect();
             let known: Vec<Posting> = weights.iter().map(|(t, e, w)| posting(*t, *e, *w)).collect();
-            proptest::prop_assert!(scores(&query, &known).values().all(|score| (0.0..=1.0).contains(score)));
+            proptest::prop_assert!(scores(&query, &known).iter().all(|(_, score)| (0.0..=1.0).contains(score)));
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use syfthub_domain::{EndpointId, EndpointType, Result};
+use syfthub_domain::{EndpointId, EndpointType, Error, Result};
 use syfthub_store::endpoints::{self, EndpointWithOwner};
-use syfthub_store::search::{self, Posting, ReadOf, Term};
+use syfthub_store::search::{self, Fact, Posting, ReadOf, Term};
 
 use super::Endpoints;
 use super::ranking::{self, MAX_WORDS, Wanted};
@@ -15,14 +15,18 @@ const CORRECTIONS: usize = 3;
 const MAX_CORRECTED: usize = 3;
 /// Longer words that stand for a word of the query which they begin with.
 const LONGER_WORDS: u32 = 6;
-/// Postings that are read of each word. Of a more frequent word the others weigh less than all of these.
-const PER_WORD: u32 = 300;
-/// Pairs of frequent words whose endpoints are looked for together.
-const MAX_PAIRS: usize = 3;
-/// Postings of the rarer word of a pair that are looked at.
-const PAIRED: u32 = 3_000;
-/// Endpoints whose exact score is computed.
-const SHORTLIST: usize = 400;
+/// Postings that are read of a word of the query. Of a more frequent word the others weigh less than all of these.
+const OF_A_WORD: u32 = 2_000;
+/// The same of a word that only stands for one.
+const OF_A_STAND_IN: u32 = 300;
+/// Endpoints whose score is completed with what frequent words weigh there.
+const COMPLETED: usize = 200;
+/// Endpoints of the rarest frequent word that are completed too: the others may weigh much there.
+const COMPLETED_OF_RAREST: usize = 500;
+/// Endpoints that are looked up at once to see whether they are listed and which of equal ones is first.
+const LOOKED_UP: usize = 50;
+/// Endpoints that are looked up in all.
+const MAX_LOOKED_UP: usize = 400;
 
 /// An endpoint and how well it fits, 0 to 1.
 #[derive(Debug)]
@@ -49,6 +53,7 @@ impl Endpoints {
         kind: Option<EndpointType>,
     ) -> Result<Vec<Hit>> {
         let words = ranking::query_terms(query);
+        let _turn = self.searching.acquire().await.map_err(Error::internal)?;
         let (wanted, terms) = self.look_up(words).await?;
         if terms.is_empty() {
             return Ok(Vec::new());
@@ -73,18 +78,18 @@ impl Endpoints {
             .collect();
         words.sort_by(|(a, _), (b, _)| b.total_cmp(a)); // stable: equal ones as they were written
         words.truncate(MAX_WORDS);
+        let beginnings: Vec<&str> =
+            words.iter().map(|(_, word)| word.as_str()).filter(|word| word.chars().count() >= 3).collect();
+        let longer = search::terms_beginning_with(&self.db, &beginnings, LONGER_WORDS).await?;
         let (mut wanted, mut terms, mut corrected) = (Vec::new(), Vec::new(), 0);
         for (rarity, word) in words {
             let mut found: Vec<(Term, f64)> =
                 known.get(&word).map(|term| (term.clone(), 1.0)).into_iter().collect();
             let is_known = !found.is_empty();
-            if word.chars().count() >= 3 {
-                let longer = search::terms_beginning_with(&self.db, &word, LONGER_WORDS).await?;
-                found.extend(longer.into_iter().map(|term| {
-                    let likeness = ranking::as_beginning(&word, &term.term);
-                    (term, likeness)
-                }));
-            }
+            found.extend(longer.iter().filter(|(beginning, _)| *beginning == word).map(|(_, term)| {
+                let likeness = ranking::as_beginning(&word, &term.term);
+                (term.clone(), likeness)
+            }));
             if !is_known && corrected < MAX_CORRECTED {
                 corrected += 1;
                 let similar = search::similar_terms(&self.db, &word).await?;
@@ -117,62 +122,82 @@ impl Endpoints {
         kind: Option<EndpointType>,
         top_k: usize,
     ) -> Result<Ranked> {
-        let ids: Vec<i64> = terms.iter().map(|term| term.id).collect();
-        let mut known = search::postings(&self.db, &ids, of, PER_WORD).await?;
-        let cut: Vec<&Term> = terms.iter().filter(|term| term.documents > i64::from(PER_WORD)).collect();
-        let together = self.together(wanted, &cut).await?;
+        let read: Vec<(i64, u32)> = terms.iter().map(|term| (term.id, read_of(wanted, term))).collect();
+        let cut = || terms.iter().filter(|term| term.documents > i64::from(read_of(wanted, term)));
+        // A word that only stands for another one counts little where it is not among the heaviest.
+        let frequent: Vec<&Term> = cut().filter(|term| read_of(wanted, term) == OF_A_WORD).collect();
+        let mut known = search::postings(&self.db, &read, of).await?;
         let mut scores = ranking::scores(wanted, &known);
-        if !cut.is_empty() {
-            self.complete(wanted, &cut, &together, &mut known, &mut scores).await?;
+        if !frequent.is_empty() {
+            self.complete(&frequent, &mut known, &scores).await?;
+            scores = ranking::scores(wanted, &known);
         }
-        let shortlist = ranking::best(&scores, SHORTLIST);
-        let is_cut = !cut.is_empty() || scores.len() > shortlist.len();
-        let facts = search::facts(&self.db, &shortlist, kind).await?;
-        let mut ranked: Vec<_> = facts
-            .into_iter()
-            .filter_map(|fact| scores.get(&fact.id).filter(|score| **score > 0.0).map(|score| (*score, fact)))
+        drop(known);
+        let shortlist = ranking::best(&scores, MAX_LOOKED_UP);
+        let is_cut = cut().next().is_some() || scores.len() > shortlist.len();
+        let best = self.listed(&shortlist, kind, top_k).await?;
+        Ok(Ranked { best, is_cut })
+    }
+
+    /// Reads the weights of frequent words in the endpoints that are best without them, and in the heaviest ones of
+    /// the rarest of them: two words that are frequent may each weigh too little there to be among those read.
+    async fn complete(
+        &self,
+        cut: &[&Term],
+        known: &mut Vec<Posting>,
+        scores: &[(EndpointId, f64)],
+    ) -> Result<()> {
+        let mut ids: HashSet<EndpointId> =
+            ranking::best(scores, COMPLETED).into_iter().map(|(id, _)| id).collect();
+        if let Some(rarest) =
+            cut.iter().min_by_key(|term| (term.documents, term.id)).filter(|_| cut.len() > 1)
+        {
+            let heaviest = known.iter().filter(|posting| posting.term_id == rarest.id);
+            ids.extend(heaviest.take(COMPLETED_OF_RAREST).map(|posting| posting.endpoint_id));
+        }
+        let had: HashSet<(i64, EndpointId)> = known
+            .iter()
+            .filter(|posting| ids.contains(&posting.endpoint_id))
+            .map(|posting| (posting.term_id, posting.endpoint_id))
             .collect();
-        ranked.sort_by(|(a, x), (b, y)| {
+        let pairs = cut.iter().flat_map(|term| ids.iter().map(|id| (term.id, *id)));
+        let missing: Vec<(i64, EndpointId)> = pairs.filter(|pair| !had.contains(pair)).collect();
+        known.extend(search::weights(&self.db, &missing).await?);
+        Ok(())
+    }
+
+    /// The first `top_k` of those that are listed and of the type; of equal ones by stars, then newest. `best` is in
+    /// the order of the scores, so that a few are looked up first, and more only if these are not enough.
+    async fn listed(
+        &self,
+        best: &[(EndpointId, f64)],
+        kind: Option<EndpointType>,
+        top_k: usize,
+    ) -> Result<Vec<(f64, EndpointId)>> {
+        let mut found: Vec<(f64, Fact)> = Vec::new();
+        let mut rest = best;
+        while found.len() < top_k && !rest.is_empty() {
+            let mut count = rest.len().min(LOOKED_UP.max(top_k));
+            // Whoever is equal to the last one may have more stars.
+            while count < rest.len() && rest[count].1.total_cmp(&rest[count - 1].1).is_eq() {
+                count += 1;
+            }
+            let (now, later) = rest.split_at(count);
+            let scores: HashMap<EndpointId, f64> = now.iter().copied().collect();
+            let ids: Vec<EndpointId> = now.iter().map(|(id, _)| *id).collect();
+            let facts = search::facts(&self.db, &ids, kind).await?;
+            found.extend(facts.into_iter().filter_map(|fact| Some((*scores.get(&fact.id)?, fact))));
+            rest = later;
+        }
+        found.retain(|(score, _)| *score > 0.0);
+        found.sort_by(|(a, x), (b, y)| {
             b.total_cmp(a)
                 .then_with(|| y.stars_count.cmp(&x.stars_count))
                 .then_with(|| y.updated_at.cmp(&x.updated_at))
                 .then_with(|| x.id.cmp(&y.id))
         });
-        ranked.truncate(top_k);
-        Ok(Ranked { best: ranked.into_iter().map(|(score, fact)| (score, fact.id)).collect(), is_cut })
-    }
-
-    /// Endpoints that hold two frequent words of the query: each word alone may weigh too little there to be
-    /// among those that were read.
-    async fn together(&self, wanted: &[Wanted], cut: &[&Term]) -> Result<Vec<EndpointId>> {
-        let mut found = Vec::new();
-        for (rare, other) in frequent_pairs(wanted, cut) {
-            found.extend(search::together(&self.db, rare, other, PAIRED, PER_WORD).await?);
-        }
-        Ok(found)
-    }
-
-    /// Reads the weights of frequent words where they were not among those read, and scores again.
-    async fn complete(
-        &self,
-        wanted: &[Wanted],
-        cut: &[&Term],
-        together: &[EndpointId],
-        known: &mut Vec<Posting>,
-        scores: &mut HashMap<EndpointId, f64>,
-    ) -> Result<()> {
-        let mut ids = ranking::best(scores, SHORTLIST);
-        let seen: HashSet<EndpointId> = ids.iter().copied().collect();
-        ids.extend(together.iter().filter(|id| !seen.contains(id)));
-        let terms: Vec<i64> = cut.iter().map(|term| term.id).collect();
-        let missing = search::weights(&self.db, &terms, &ids).await?;
-        let had: HashSet<(i64, EndpointId)> =
-            known.iter().map(|posting| (posting.term_id, posting.endpoint_id)).collect();
-        known.extend(
-            missing.into_iter().filter(|posting| !had.contains(&(posting.term_id, posting.endpoint_id))),
-        );
-        *scores = ranking::scores(wanted, known);
-        Ok(())
+        found.truncate(top_k);
+        Ok(found.into_iter().map(|(score, fact)| (score, fact.id)).collect())
     }
 
     async fn read(&self, ranked: &[(f64, EndpointId)]) -> Result<Vec<Hit>> {
@@ -187,23 +212,8 @@ impl Endpoints {
     }
 }
 
-/// Pairs of frequent words of the query, the rarest first; in each the rarer word is the first.
-fn frequent_pairs(wanted: &[Wanted], cut: &[&Term]) -> Vec<(i64, i64)> {
-    let best =
-        |word: &Wanted| word.stand_ins.iter().max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(term, _)| *term);
-    let mut frequent: Vec<(i64, i64)> = wanted
-        .iter()
-        .filter_map(|word| {
-            let best = best(word)?;
-            cut.iter().find(|term| term.id == best).map(|term| (term.documents, term.id))
-        })
-        .collect();
-    frequent.sort_unstable();
-    frequent.dedup();
-    let mut pairs = Vec::new();
-    for (place, (_, rare)) in frequent.iter().enumerate() {
-        pairs.extend(frequent[place + 1..].iter().map(|(_, other)| (*rare, *other)));
-    }
-    pairs.truncate(MAX_PAIRS);
-    pairs
+/// How many postings of a word are read: most of those that stand for a word of the query before all others.
+fn read_of(wanted: &[Wanted], term: &Term) -> u32 {
+    let is_first = |word: &Wanted| word.stand_ins.first().is_some_and(|(id, _)| *id == term.id);
+    if wanted.iter().any(is_first) { OF_A_WORD } else { OF_A_STAND_IN }
 }

@@ -58,14 +58,20 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> 
 async fn start(plan: &Plan) -> anyhow::Result<Registry> {
     let (postgres, redis, data) = (postgres::durable().await, redis::private().await, TempDir::new()?);
     let url = postgres.fresh_database().await;
-    let pool = PgPoolOptions::new().max_connections(4).connect(&url).await?;
-    let db = Db::connect(&postgres_settings(&url)).await?;
-    db.migrate().await?;
-    let names = seed::fill(&pool, &db).await?;
-    db.close().await;
+    let (pool, names) = fill(&url).await?;
     let hub = hub(plan, &data, &url, &redis.url).await?;
     let bare = plan.own(&["bare", "--registry", &url]).await?;
     Ok(Registry { hub, bare, pool, names, _postgres: postgres, _redis: redis, _data: data })
+}
+
+/// Makes the tables and fills them. Gives the connections and some names of endpoints.
+pub(crate) async fn fill(url: &str) -> anyhow::Result<(PgPool, Vec<String>)> {
+    let pool = PgPoolOptions::new().max_connections(4).connect(url).await?;
+    let db = Db::connect(&postgres_settings(url)).await?;
+    db.migrate().await?;
+    let names = seed::fill(&pool, &db).await?;
+    db.close().await;
+    Ok((pool, names))
 }
 
 async fn hub(plan: &Plan, data: &TempDir, database: &str, redis: &str) -> anyhow::Result<Server> {

@@ -82,7 +82,8 @@ pub(crate) async fn reindex_owner(tx: &mut Tx, owner: UserId) -> Result<()> {
 /// Takes endpoints out of the index.
 pub(crate) async fn remove(tx: &mut Tx, ids: &[EndpointId]) -> Result<()> {
     for ids in ids.chunks(BATCH) {
-        replace(tx, ids, &BTreeMap::new()).await?;
+        uncount(tx, ids).await?;
+        clear(tx, ids).await?;
     }
     Ok(())
 }
@@ -201,10 +202,11 @@ async fn replace(
     }
     let more = i64::try_from(documents.len()).unwrap_or(0) - i64::try_from(indexed.len()).unwrap_or(0);
     changes.insert(EVERY_DOCUMENT.to_owned(), more);
+    changes.retain(|_, n| *n != 0);
     if !indexed.is_empty() {
         clear(tx, ids).await?;
     }
-    count(tx, &changes).await?;
+    add_terms(tx, &changes).await?;
     fill(tx, &documents).await
 }
 
@@ -232,60 +234,96 @@ async fn clear(tx: &mut Tx, ids: &[EndpointId]) -> Result<()> {
     Ok(())
 }
 
-/// Adds to the counts of words, in one order for everybody; a word that nobody uses any more is dropped.
-async fn count(tx: &mut Tx, changes: &BTreeMap<String, i64>) -> Result<()> {
-    const DROP: &str = "DELETE FROM search_terms WHERE documents <= 0 AND term <> ''";
-    let changes: BTreeMap<String, i64> =
-        changes.iter().filter(|(_, n)| **n != 0).map(|(term, n)| (term.clone(), *n)).collect();
-    add_terms(tx, &changes).await?;
-    if changes.values().any(|n| *n < 0) {
-        affected!(tx.held(), sqlx::query(DROP))?;
+/// Takes these endpoints out of the counts, before their postings are gone.
+async fn uncount(tx: &mut Tx, ids: &[EndpointId]) -> Result<()> {
+    const WORDS: Sql = Sql {
+        postgres: "UPDATE search_terms SET documents = documents - gone.n \
+            FROM (SELECT term_id, COUNT(*) AS n FROM search_postings \
+                  WHERE endpoint_id IN (SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS BIGINT)) \
+                  GROUP BY term_id) AS gone WHERE id = gone.term_id",
+        sqlite: "UPDATE search_terms SET documents = documents - gone.n \
+            FROM (SELECT term_id, COUNT(*) AS n FROM search_postings \
+                  WHERE endpoint_id IN (SELECT value FROM json_each($1)) GROUP BY term_id) AS gone \
+            WHERE id = gone.term_id",
+    };
+    const ALL: Sql = Sql {
+        postgres: "UPDATE search_terms SET documents = documents - \
+            (SELECT COUNT(DISTINCT endpoint_id) FROM search_postings \
+             WHERE endpoint_id IN (SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS BIGINT))) \
+            WHERE term = ''",
+        sqlite: "UPDATE search_terms SET documents = documents - (SELECT COUNT(DISTINCT endpoint_id) \
+            FROM search_postings WHERE endpoint_id IN (SELECT value FROM json_each($1))) WHERE term = ''",
+    };
+    for sql in [WORDS, ALL] {
+        let conn = tx.held();
+        let sql = sql.pick(&conn);
+        affected!(conn, sqlx::query(sql).bind(crate::json(ids)))?;
     }
     Ok(())
+}
+
+/// Drops the words that nobody uses any more. A change only counts them down: whoever publishes anew mostly brings
+/// them back. Gives how many were dropped.
+pub async fn prune(tx: &mut Tx) -> Result<u64> {
+    const SQL: &str = "DELETE FROM search_terms WHERE documents <= 0 AND term <> ''";
+    lock(tx).await?;
+    affected!(tx.held(), sqlx::query(SQL))
 }
 
 /// Adds these numbers to the counts of these words, making those that are new.
 async fn add_terms(tx: &mut Tx, counts: &BTreeMap<String, i64>) -> Result<()> {
-    const SQL: Sql = Sql {
-        postgres: "INSERT INTO search_terms (term, reversed, documents) SELECT given.t, given.r, given.n \
-            FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (t TEXT, r TEXT, n BIGINT) \
-            ON CONFLICT (term) DO UPDATE SET documents = search_terms.documents + excluded.documents",
-        // `WHERE TRUE` tells SQLite's parser that ON CONFLICT is no join condition.
-        sqlite: "INSERT INTO search_terms (term, reversed, documents) SELECT json_extract(value, '$.t'), \
-            json_extract(value, '$.r'), json_extract(value, '$.n') FROM json_each($1) WHERE TRUE \
-            ON CONFLICT (term) DO UPDATE SET documents = search_terms.documents + excluded.documents",
-    };
-    if counts.is_empty() {
-        return Ok(());
+    // An update finds rows with less work than an insert that runs into them, and most words are there already.
+    const POSTGRES: &str = "WITH given AS (SELECT * FROM UNNEST($1, $2, $3) AS given (t, r, n)), \
+        counted AS (UPDATE search_terms SET documents = search_terms.documents + given.n FROM given \
+                    WHERE search_terms.term = given.t RETURNING search_terms.term) \
+        INSERT INTO search_terms (term, reversed, documents) SELECT t, r, n FROM given \
+        WHERE t NOT IN (SELECT term FROM counted) \
+        ON CONFLICT (term) DO UPDATE SET documents = search_terms.documents + excluded.documents";
+    // `WHERE TRUE` tells SQLite's parser that ON CONFLICT is no join condition.
+    const SQLITE: &str = "INSERT INTO search_terms (term, reversed, documents) SELECT json_extract(value, '$.t'), \
+        json_extract(value, '$.r'), json_extract(value, '$.n') FROM json_each($1) WHERE TRUE \
+        ON CONFLICT (term) DO UPDATE SET documents = search_terms.documents + excluded.documents";
+    let backwards = |term: &str| term.chars().rev().collect::<String>();
+    match tx {
+        _ if counts.is_empty() => {}
+        Tx::Postgres(c) => {
+            let terms: Vec<&str> = counts.iter().map(|(term, _)| term.as_str()).collect();
+            let reversed: Vec<String> = counts.iter().map(|(term, _)| backwards(term)).collect();
+            let numbers: Vec<i64> = counts.iter().map(|(_, n)| *n).collect();
+            sqlx::query(POSTGRES).bind(terms).bind(reversed).bind(numbers).execute(&mut **c).await?;
+        }
+        Tx::Sqlite(c) => {
+            let given: Vec<Value> =
+                counts.iter().map(|(term, n)| json!({"t": term, "r": backwards(term), "n": n})).collect();
+            sqlx::query(SQLITE).bind(crate::json(&given)).execute(&mut **c).await?;
+        }
     }
-    let given: Vec<Value> = counts
-        .iter()
-        .map(|(term, n)| json!({"t": term, "r": term.chars().rev().collect::<String>(), "n": n}))
-        .collect();
-    let conn = tx.held();
-    let sql = SQL.pick(&conn);
-    affected!(conn, sqlx::query(sql).bind(crate::json(&given)))?;
     Ok(())
 }
 
 async fn fill(tx: &mut Tx, documents: &BTreeMap<&EndpointId, &BTreeMap<String, i64>>) -> Result<()> {
-    const SQL: Sql = Sql {
-        postgres: "INSERT INTO search_postings (endpoint_id, term_id, weight) SELECT given.e, t.id, given.w \
-            FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (e BIGINT, t TEXT, w BIGINT) \
-            JOIN search_terms t ON t.term = given.t",
-        sqlite: "INSERT INTO search_postings (endpoint_id, term_id, weight) \
-            SELECT json_extract(value, '$.e'), t.id, json_extract(value, '$.w') \
-            FROM json_each($1) JOIN search_terms t ON t.term = json_extract(value, '$.t')",
-    };
-    if documents.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<Value> = documents
+    const POSTGRES: &str = "INSERT INTO search_postings (endpoint_id, term_id, weight) SELECT given.e, t.id, given.w \
+        FROM UNNEST($1, $2, $3) AS given (e, t, w) JOIN search_terms t ON t.term = given.t";
+    const SQLITE: &str = "INSERT INTO search_postings (endpoint_id, term_id, weight) \
+        SELECT json_extract(value, '$.e'), t.id, json_extract(value, '$.w') \
+        FROM json_each($1) JOIN search_terms t ON t.term = json_extract(value, '$.t')";
+    let rows: Vec<(i64, &str, i64)> = documents
         .iter()
-        .flat_map(|(id, words)| words.iter().map(|(term, weight)| json!({"e": id.0, "t": term, "w": weight})))
+        .flat_map(|(id, words)| words.iter().map(|(term, weight)| (id.0, term.as_str(), *weight)))
         .collect();
-    let conn = tx.held();
-    let sql = SQL.pick(&conn);
-    affected!(conn, sqlx::query(sql).bind(crate::json(&rows)))?;
+    match tx {
+        _ if rows.is_empty() => {}
+        Tx::Postgres(c) => {
+            let ids: Vec<i64> = rows.iter().map(|(id, ..)| *id).collect();
+            let terms: Vec<&str> = rows.iter().map(|(_, term, _)| *term).collect();
+            let weights: Vec<i64> = rows.iter().map(|(.., weight)| *weight).collect();
+            sqlx::query(POSTGRES).bind(ids).bind(terms).bind(weights).execute(&mut **c).await?;
+        }
+        Tx::Sqlite(c) => {
+            let rows: Vec<Value> =
+                rows.iter().map(|(id, term, weight)| json!({"e": id, "t": term, "w": weight})).collect();
+            sqlx::query(SQLITE).bind(crate::json(&rows)).execute(&mut **c).await?;
+        }
+    }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Which endpoints hold a word, heaviest first.
 
+use serde_json::{Value, json};
 use syfthub_domain::{EndpointId, EndpointType, Timestamp};
 
 use crate::column::row;
-use crate::db::{Sql, on};
+use crate::db::{Conn, Sql, on};
 use crate::endpoints::{listed, of_kind, tables};
 use crate::{Db, Reads, Result};
 
@@ -66,86 +67,90 @@ macro_rules! listed_only {
     };
 }
 
+// One row for each word: of thousands of short rows the reading would cost more than the finding.
 macro_rules! of_each {
     ($joins:expr) => {
         concat!(
-            "SELECT found.term_id, found.endpoint_id, found.weight \
-             FROM jsonb_array_elements_text(CAST($1 AS jsonb)) AS given (id) CROSS JOIN LATERAL (",
-            of_term!("CAST(given.id AS BIGINT)", $joins, "$2"),
-            ") AS found"
+            "SELECT given.id AS term_id, found.ids, found.weights \
+             FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS given (id BIGINT, n BIGINT) CROSS JOIN LATERAL (\
+             SELECT ARRAY_AGG(heaviest.endpoint_id) AS ids, ARRAY_AGG(heaviest.weight) AS weights FROM (",
+            of_term!("given.id", $joins, "given.n"),
+            ") AS heaviest) AS found WHERE found.ids IS NOT NULL"
         )
     };
 }
 
 const INDEXED: Sql = Sql { postgres: of_each!(""), sqlite: of_term!("$1", "", "$2") };
 const LISTED: Sql =
-    Sql { postgres: of_each!(listed_only!("$3")), sqlite: of_term!("$1", listed_only!("$3"), "$2") };
+    Sql { postgres: of_each!(listed_only!("$2")), sqlite: of_term!("$1", listed_only!("$3"), "$2") };
 
 /// What a test of the plans looks at: the statement of one word.
 #[cfg(test)]
 pub(crate) const PLANS: [Sql; 1] =
     [Sql { postgres: of_term!("$1", "", "$2"), sqlite: of_term!("$1", "", "$2") }];
 
-/// At most `limit` postings of each of these words, heaviest first, equal ones by id.
-pub async fn postings(db: &Db, terms: &[i64], of: ReadOf, limit: u32) -> Result<Vec<Posting>> {
+/// The heaviest postings of these words, of each at most the number beside it; heaviest first, equal ones by id.
+/// Those of one word follow one another.
+pub async fn postings(db: &Db, terms: &[(i64, u32)], of: ReadOf) -> Result<Vec<Posting>> {
     let sql = if of == ReadOf::Indexed { INDEXED } else { LISTED };
-    let (limit, kind) = (
-        i64::from(limit),
-        match of {
-            ReadOf::Indexed => None,
-            ReadOf::Listed(kind) => kind.map(EndpointType::as_str),
-        },
-    );
+    let kind = match of {
+        ReadOf::Indexed => None,
+        ReadOf::Listed(kind) => kind.map(EndpointType::as_str),
+    };
+    let mut found = Vec::new();
     match db {
         Db::Postgres(pool) => {
-            let query = sqlx::query_as::<_, Posting>(sql.postgres).bind(crate::json(terms)).bind(limit);
+            let given: Vec<Value> = terms.iter().map(|(id, n)| json!({"id": id, "n": n})).collect();
+            let query = sqlx::query_as::<_, Weights>(sql.postgres).bind(crate::json(&given));
             let query = if of == ReadOf::Indexed { query } else { query.bind(kind) };
-            Ok(query.fetch_all(pool).await?)
+            found.extend(query.fetch_all(pool).await?.into_iter().flat_map(unfold));
         }
         // A statement per word: SQLite has no lateral join, and a call into it costs little.
         Db::Sqlite { read, .. } => {
             let mut conn = read.acquire().await?;
-            let mut found = Vec::new();
-            for term in terms {
-                let query = sqlx::query_as::<_, Posting>(sql.sqlite).bind(term).bind(limit);
+            for (term, limit) in terms {
+                let query = sqlx::query_as::<_, Posting>(sql.sqlite).bind(term).bind(i64::from(*limit));
                 let query = if of == ReadOf::Indexed { query } else { query.bind(kind) };
                 found.extend(query.fetch_all(&mut *conn).await?);
             }
-            Ok(found)
+        }
+    }
+    Ok(found)
+}
+
+/// What each of these words weighs in the endpoint beside it; without those that do not hold it. Those of one word
+/// follow one another.
+pub async fn weights(from: impl Reads, pairs: &[(i64, EndpointId)]) -> Result<Vec<Posting>> {
+    const POSTGRES: &str = "SELECT p.term_id, ARRAY_AGG(p.endpoint_id), ARRAY_AGG(p.weight) \
+        FROM UNNEST($1, $2) AS given (t, e) \
+        JOIN search_postings p ON p.endpoint_id = given.e AND p.term_id = given.t GROUP BY p.term_id";
+    // CROSS JOIN keeps SQLite from reading all postings first.
+    const SQLITE: &str = "SELECT p.term_id, p.endpoint_id, p.weight FROM json_each($1) AS given \
+        CROSS JOIN search_postings p ON p.endpoint_id = json_extract(given.value, '$[1]') \
+        AND p.term_id = json_extract(given.value, '$[0]') ORDER BY p.term_id";
+    match from.source().conn().await? {
+        Conn::Postgres(mut c) => {
+            let (terms, endpoints): (Vec<i64>, Vec<i64>) =
+                pairs.iter().map(|(term, id)| (*term, id.0)).unzip();
+            let query = sqlx::query_as::<_, Weights>(POSTGRES).bind(terms).bind(endpoints);
+            Ok(query.fetch_all(&mut *c).await?.into_iter().flat_map(unfold).collect())
+        }
+        Conn::Sqlite(mut c) => {
+            let query = sqlx::query_as::<_, Posting>(SQLITE).bind(crate::json(pairs));
+            Ok(query.fetch_all(&mut *c).await?)
         }
     }
 }
 
-/// Endpoints that hold both words, those first in which both together weigh most; only the `looked_at` heaviest
-/// postings of `rare` are looked at.
-pub async fn together(
-    from: impl Reads,
-    rare: i64,
-    other: i64,
-    looked_at: u32,
-    limit: u32,
-) -> Result<Vec<EndpointId>> {
-    const SQL: &str = "SELECT a.endpoint_id FROM (SELECT endpoint_id, weight FROM search_postings \
-        WHERE term_id = $1 ORDER BY weight DESC, endpoint_id LIMIT $3) AS a \
-        JOIN search_postings b ON b.endpoint_id = a.endpoint_id AND b.term_id = $2 \
-        ORDER BY a.weight + b.weight DESC, a.endpoint_id LIMIT $4";
-    let ids = on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL)
-        .bind(rare).bind(other).bind(i64::from(looked_at)).bind(i64::from(limit)).fetch_all(c))?;
-    Ok(ids.into_iter().map(EndpointId).collect())
-}
+/// A word, endpoints that hold it, and its weight in each.
+type Weights = (i64, Vec<i64>, Vec<i64>);
 
-/// The postings of these words in these endpoints.
-pub async fn weights(from: impl Reads, terms: &[i64], endpoints: &[EndpointId]) -> Result<Vec<Posting>> {
-    const SQL: Sql = Sql {
-        postgres: "SELECT term_id, endpoint_id, weight FROM search_postings \
-            WHERE endpoint_id IN (SELECT CAST(jsonb_array_elements_text(CAST($2 AS jsonb)) AS BIGINT)) \
-            AND term_id IN (SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS BIGINT))",
-        sqlite: "SELECT term_id, endpoint_id, weight FROM search_postings \
-            WHERE endpoint_id IN (SELECT value FROM json_each($2)) AND term_id IN (SELECT value FROM json_each($1))",
-    };
-    let conn = from.source().conn().await?;
-    let sql = SQL.pick(&conn);
-    on!(conn, c => sqlx::query_as::<_, Posting>(sql).bind(crate::json(terms)).bind(crate::json(endpoints)).fetch_all(c))
+fn unfold((term_id, ids, weights): Weights) -> impl Iterator<Item = Posting> {
+    ids.into_iter().zip(weights).map(move |(id, weight)| Posting {
+        term_id,
+        endpoint_id: EndpointId(id),
+        weight,
+    })
 }
 
 /// What decides between these endpoints; those that are not listed or not of the type are left out.

@@ -28,7 +28,7 @@ contract! {
         no_fault(users::find_by_username(&db, NUL).await);
         no_fault(search::terms(&db, &words).await);
         no_fault(search::similar_terms(&db, NUL).await);
-        no_fault(search::terms_beginning_with(&db, NUL, 5).await);
+        no_fault(search::terms_beginning_with(&db, &[NUL], 5).await);
         let filter = PublicFilter { search: Some(NUL.to_owned()), ..PublicFilter::default() };
         no_fault(endpoints::list_public(&db, &filter, Page::default()).await);
         let change = ProfileChange { bio: Some(Some(NUL.to_owned())), ..ProfileChange::default() };

@@ -35,11 +35,10 @@ async fn library(db: &Db) {
 
 /// Slugs of the listed endpoints that hold any of the words, in alphabetical order.
 async fn found(db: &Db, query: &str, kind: Option<EndpointType>) -> Vec<String> {
-    let terms: Vec<i64> =
-        search::terms(db, &search::words(query)).await.unwrap().values().map(|t| t.id).collect();
+    let terms: Vec<(i64, u32)> =
+        search::terms(db, &search::words(query)).await.unwrap().values().map(|t| (t.id, 300)).collect();
     let of = search::ReadOf::Listed(kind);
-    let ids: Vec<_> =
-        search::postings(db, &terms, of, 300).await.unwrap().iter().map(|p| p.endpoint_id).collect();
+    let ids: Vec<_> = search::postings(db, &terms, of).await.unwrap().iter().map(|p| p.endpoint_id).collect();
     let rows = endpoints::find_by_ids(db, &ids).await.unwrap();
     let mut slugs: Vec<String> = rows.into_iter().map(|row| row.endpoint.slug.into_string()).collect();
     slugs.sort();
@@ -52,7 +51,12 @@ async fn counts(db: &Db, words: &[&str]) -> Vec<(String, i64)> {
 }
 
 async fn beginning(db: &Db, word: &str) -> Vec<String> {
-    search::terms_beginning_with(db, word, 5).await.unwrap().into_iter().map(|term| term.term).collect()
+    search::terms_beginning_with(db, &[word], 5)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(_, term)| term.term)
+        .collect()
 }
 
 async fn similar(db: &Db, word: &str) -> Vec<String> {
@@ -107,22 +111,19 @@ contract! {
     async fn postings_come_heaviest_first_and_listed_ones_only_if_asked(db: Db) {
         library(&db).await;
         let zebra = search::terms(&db, &["zebra".to_owned()]).await.unwrap()["zebra"].id;
-        let all = search::postings(&db, &[zebra], search::ReadOf::Indexed, 10).await.unwrap();
+        let all = search::postings(&db, &[(zebra, 10)], search::ReadOf::Indexed).await.unwrap();
         assert!(all.len() == 3 && all.is_sorted_by_key(|p| (-p.weight, p.endpoint_id)), "{all:?}");
-        let two = search::postings(&db, &[zebra, zebra + 10_000], search::ReadOf::Indexed, 2).await.unwrap();
+        let two = search::postings(&db, &[(zebra, 2), (zebra + 10_000, 2)], search::ReadOf::Indexed).await.unwrap();
         assert_eq!(two, all[..2]);
         let off = all[0].endpoint_id;
         let mut tx = db.begin().await.unwrap();
         endpoints::set_admin_flags(&mut tx, off, Some(false), None).await.unwrap();
         tx.commit().await.unwrap();
-        let listed = search::postings(&db, &[zebra], search::ReadOf::Listed(None), 10).await.unwrap();
+        let listed = search::postings(&db, &[(zebra, 10)], search::ReadOf::Listed(None)).await.unwrap();
         assert_eq!(listed, all[1..]);
         let ids: Vec<_> = all.iter().map(|p| p.endpoint_id).collect();
         assert_eq!(search::facts(&db, &ids, None).await.unwrap().len(), 2);
-        assert_eq!(search::weights(&db, &[zebra], &ids[..1]).await.unwrap(), all[..1]);
-        let owner = search::terms(&db, &["library".to_owned()]).await.unwrap()["library"].id;
-        assert_eq!(search::together(&db, zebra, owner, 10, 10).await.unwrap().len(), 3);
-        assert_eq!(search::together(&db, zebra, owner, 1, 10).await.unwrap(), ids[..1]);
+        assert_eq!(search::weights(&db, &[(zebra, ids[0]), (zebra + 10_000, ids[0])]).await.unwrap(), all[..1]);
     }
 
     async fn frequencies_follow_every_change(db: Db) {
@@ -141,6 +142,25 @@ contract! {
         tx.commit().await.unwrap();
         assert_eq!(counts().await, [("zebra".to_owned(), 2)]);
         assert_eq!(found(&db, "tape", None).await, Vec::<String>::new());
+    }
+
+    async fn a_word_that_nobody_uses_any_more_is_not_shown_and_dropped_later(db: Db) {
+        library(&db).await;
+        let guide = endpoints::find_by_owner_and_slug(&db, "library", "ops-guide").await.unwrap().unwrap();
+        assert_eq!((similar(&db, "bakcup").await, beginning(&db, "back").await), (vec!["backup".to_owned()], vec!["backup".to_owned()]));
+        let mut tx = db.begin().await.unwrap();
+        endpoints::delete(&mut tx, guide.endpoint.id).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!((similar(&db, "bakcup").await, beginning(&db, "back").await), (vec![], vec![]));
+        let prune = async || {
+            let mut tx = db.begin().await.unwrap();
+            let dropped = search::prune(&mut tx).await.unwrap();
+            tx.commit().await.unwrap();
+            dropped
+        };
+        assert!(prune().await > 0);
+        assert_eq!(prune().await, 0);
+        assert_eq!(counts(&db, &["zebra", "backup"]).await, [("zebra".to_owned(), 2)]);
     }
 
     async fn a_rebuild_gives_the_same_index(db: Db) {
