@@ -4,6 +4,8 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+use crate::api_examples;
+
 const METHODS: &[&str] = &["get", "put", "post", "delete", "patch"];
 const ERROR: &str = "Error";
 /// Names of the credentials, as operations refer to them.
@@ -30,6 +32,7 @@ pub(crate) fn complete(document: &OpenApi) -> Value {
     if let Some(schemas) = whole.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         schemas.insert(ERROR.to_owned(), error_schema());
     }
+    api_examples::add(&mut whole);
     whole
 }
 
@@ -184,7 +187,10 @@ fn error_schema() -> Value {
                 "description": "A text, an object with `code` and `message`, or one object for each refused field.",
                 "oneOf": [
                     {"type": "string"},
-                    {"type": "object", "required": ["code", "message"], "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
+                    {"type": "object", "required": ["code", "message"], "properties": {
+                        "code": {"type": "string", "description": "One of the codes in docs/ERRORS.md.", "example": "NOT_FOUND"},
+                        "message": {"type": "string", "description": "For people.", "example": "Endpoint not found"}
+                    }},
                     {"type": "array", "items": {"type": "object", "required": ["type", "loc", "msg"], "properties": {
                         "type": {"type": "string", "description": "Kind of failure, for example `missing`."},
                         "loc": {"type": "array", "description": "Where: `body`, `query` or `path`, then names and indexes.", "items": {"type": ["string", "integer"]}},
@@ -199,7 +205,7 @@ fn error_schema() -> Value {
                 "required": ["code", "message"],
                 "properties": {
                     "code": {"type": "string", "description": "One of the codes in docs/ERRORS.md.", "example": "NOT_FOUND"},
-                    "message": {"type": "string"}
+                    "message": {"type": "string", "description": "For people.", "example": "Endpoint not found"}
                 }
             },
             "message": {"type": "string", "description": "For people."},

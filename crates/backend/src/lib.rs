@@ -8,6 +8,7 @@ mod accounting;
 mod admin;
 mod aggregators;
 mod api_document;
+mod api_examples;
 mod app;
 mod audit;
 mod collectives;

@@ -5,6 +5,7 @@ mod accounting;
 mod accounts;
 mod actor;
 mod aggregators;
+mod api_document;
 mod audit;
 mod audit_routes;
 mod browse;
