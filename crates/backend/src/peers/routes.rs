@@ -16,7 +16,7 @@ use super::wire::{
     Done, EncryptionKey, GuestPeerTokenRequest, NatsCredentials, NewEncryptionKey, Peer, PeerTokenRequest,
 };
 use super::{Peers, checked_key};
-use crate::access::User;
+use crate::access::{User, Viewer};
 use crate::audit::Origin;
 use crate::hub_settings::HubSettings;
 use crate::limits::{Limits, Scope};
@@ -123,6 +123,7 @@ async fn set_key(
     responses((status = 200, body = EncryptionKey), (status = 404)))]
 async fn key(
     State(peers): State<Arc<Peers>>,
+    _: Viewer,
     Path(username): Path<String>,
 ) -> ApiResult<Json<EncryptionKey>> {
     Ok(Json(EncryptionKey { encryption_public_key: peers.key_of(&username).await? }))

@@ -110,6 +110,13 @@ impl TestApp {
         Self::on(settings, self.clock.clone(), self.cache.clone(), Arc::clone(&self.folder)).await
     }
 
+    /// A second process on the same database whose cache is a Redis that is not there.
+    pub(crate) async fn without_cache(&self) -> Self {
+        let nowhere = syfthub_config::Redis { url: Secret::new("redis://127.0.0.1:1/0") };
+        let cache = Cache::redis(&nowhere, "backend").unwrap();
+        Self::on(self.settings.clone(), self.clock.clone(), cache, Arc::clone(&self.folder)).await
+    }
+
     /// Starts with a mail provider whose mails can be read with [`TestApp::mail_to`].
     pub(crate) async fn start_with_mail() -> Self {
         Self::start_with(|settings| settings.mail.provider = MailProvider::Log).await

@@ -7,6 +7,7 @@ use syfthub_testing::wait;
 use syfthub_web::route_table;
 
 use crate::actor::{Actor, Answer, PASSWORD, TestApp};
+use crate::matrix::table::{Door, TABLE};
 
 const SETTINGS: &str = "/api/v1/admin/settings";
 const INVITATIONS: &str = "/api/v1/admin/invitations";
@@ -132,10 +133,47 @@ async fn a_hub_without_guests_shows_them_nothing() {
         anon.get(path).await.refused(401);
         bob.get(path).await.expect(StatusCode::OK);
     }
+    anon.get_with("/bob/weather", "accept", "text/html").await.is(401);
     anon.post("/api/v1/endpoints/search", &json!({"query": "weather"})).await.refused(401);
+    let refused = anon.post("/bob/weather", &json!({})).await.refused(401);
+    assert_eq!(refused, "This hub is not open to guests; sign in");
+    anon.get("/.well-known/jwks.json").await.expect(StatusCode::OK);
     anon.get("/api/v1/auth/config").await.expect(StatusCode::OK);
     register(&anon, "new@example.com", None).await.expect(StatusCode::CREATED);
     bob.get("/api/v1/token?aud=bob").await.expect(StatusCode::OK);
+}
+
+/// What stays open without guests: signing in and up, the keys with which services verify tokens, and reports.
+const FOR_EVERYBODY: &[&str] =
+    &["/.well-known/jwks.json", "/api/v1/auth/", "/api/v1/users/check-", "/api/v1/setup", "/api/v1/errors/"];
+
+#[tokio::test]
+async fn without_guests_every_other_open_route_is_closed() {
+    let app = TestApp::start_with(|settings| {
+        settings.hub.guest_access = false;
+        settings.rate_limits.enabled = false;
+        settings.optional.nats.auth_token = Some(syfthub_config::Secret::new("nats-secret"));
+    })
+    .await;
+    app.user("bob").await.publish("weather", json!({})).await;
+    let mut open = Vec::new();
+    for (method, path, _) in TABLE.iter().filter(|row| row.2 == Door::Open) {
+        if FOR_EVERYBODY.iter().any(|start| path.starts_with(start)) {
+            continue;
+        }
+        let mut asked =
+            path.replace("{owner}", "bob").replace("{username}", "bob").replace("{slug}", "weather");
+        asked = asked.replace("{id}", "1").replace("{shared}", "all");
+        if *path == "/api/v1/token/guest" {
+            asked.push_str("?aud=bob");
+        }
+        let answer =
+            app.anon().send(method.parse().unwrap(), &asked, (*method == "POST").then_some(&json!({}))).await;
+        if ![401, 403].contains(&answer.status.as_u16()) {
+            open.push(format!("{method} {asked}: {}", answer.status));
+        }
+    }
+    assert!(open.is_empty(), "{open:#?}");
 }
 
 #[tokio::test]

@@ -178,6 +178,42 @@ async fn under_load_no_token_is_refused_while_keys_change_at_once() {
     assert!(checked > 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn through_a_hundred_rotations_under_load_no_kept_key_set_misses_a_token() {
+    let (app, _, bob) = TestApp::start().await.with_user("bob").await;
+    let bob = lasting(&app, &bob).await;
+    let load = async || futures::future::join_all((0..4).map(|_| token(&bob))).await;
+    let mut signers = std::collections::BTreeSet::new();
+    let mut kept = jwks(&app).await;
+    for round in 0..100 {
+        let mut tokens = load().await;
+        let (rotated, during) = tokio::join!(app.app.rotate_key(false), load());
+        rotated.unwrap();
+        tokens.extend(during);
+        tokens.extend(load().await);
+        assert!(
+            tokens.iter().all(|token| accepted(&app, &kept, token)),
+            "round {round}: the order changes nothing yet"
+        );
+        // Whoever fetches the keys now keeps them for an hour; the change comes at its end.
+        let fetched = jwks(&app).await;
+        app.clock.advance(HOUR.saturating_sub(Duration::from_secs(1)));
+        let last = load().await;
+        app.clock.advance(Duration::from_secs(1));
+        let (first, again) = tokio::join!(load(), load());
+        let by_kept = last.iter().chain(&first).chain(&again).all(|token| accepted(&app, &fetched, token));
+        assert!(by_kept, "round {round}: kept keys");
+        kept = jwks(&app).await;
+        assert!(
+            last.iter().all(|token| accepted(&app, &kept, token)),
+            "round {round}: fresh keys, old tokens"
+        );
+        assert!(kept["keys"].as_array().unwrap().len() <= 4, "old keys go");
+        signers.extend([&last, &first, &again].into_iter().flatten().map(|token| kid(token)));
+    }
+    assert_eq!(signers.len(), 101, "every key has signed");
+}
+
 #[tokio::test]
 async fn no_more_keys_are_published_than_verifiers_read() {
     let app = TestApp::start().await;

@@ -113,6 +113,27 @@ on_both! {
         assert_eq!(full["tags"].as_array().unwrap().len(), 10);
     }
 
+    async fn uptime_is_read_for_ninety_days_at_most(app: TestApp) {
+        let bob = app.user("bob").await;
+        let read = |query: &str| {
+            let (anon, path) = (app.anon(), format!("{ROOT}/bob/notes/uptime{query}"));
+            async move { anon.get(&path).await }
+        };
+        for hours in ["720", "2160"] {
+            let detail = read(&format!("?window_hours={hours}")).await.refused(404);
+            assert_eq!(detail, "Endpoint not found");
+        }
+        for hours in ["2161", "0", "x"] {
+            assert_eq!(read(&format!("?window_hours={hours}")).await.refused_fields(), ["window_hours"]);
+        }
+        let made = bob.publish("notes", json!({})).await;
+        assert_eq!(
+            read("?window_hours=2160").await.is(200).json(),
+            json!({"endpoint_id": made["id"], "owner_username": "bob", "slug": "notes", "bucket_seconds": 1800,
+                "window_hours": 2160, "buckets": []})
+        );
+    }
+
     async fn a_sync_replaces_everything_or_nothing(app: TestApp) {
         let (bob, eve) = (app.user("bob").await, app.user("eve").await);
         eve.publish("hers", json!({})).await;

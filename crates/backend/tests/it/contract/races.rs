@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::actor::TestApp;
+use crate::actor::{Actor, TestApp};
 use crate::shorthand::{account, each};
 
 on_both! {
@@ -63,6 +63,32 @@ on_both! {
         let counted = answers.iter().filter(|answer| answer.is(201).json()["starred"] == true).count();
         assert_eq!(counted, 10);
         assert_eq!(bob.get(&path).await.json()["stars_count"], 10);
+    }
+
+    async fn of_two_administrators_who_demote_each_other_one_stays(app: TestApp) {
+        app.user("bob").await;
+        app.admin().await;
+        for _ in 0..5 {
+            app.app.promote("bob").await.unwrap();
+            app.app.promote("root-1").await.unwrap();
+            let (first, second) = tokio::join!(app.app.demote("bob"), app.app.demote("root-1"));
+            assert!(first.is_ok() != second.is_ok(), "one of two: {first:?} {second:?}");
+            let refused = first.err().or(second.err()).unwrap();
+            assert_eq!(refused.code.name(), "CONFLICT");
+            assert_eq!(app.app.list_admins().await.unwrap().len(), 1);
+        }
+    }
+
+    async fn of_two_administrators_who_switch_each_other_off_one_stays(app: TestApp) {
+        let (root, other) = (app.admin().await, app.another_admin("root-2").await);
+        let off = |user: &Actor| format!("/api/v1/users/{}/deactivate", user.id);
+        let (nothing, first, second) = (json!({}), off(&other), off(&root));
+        let (first, second) = tokio::join!(root.patch(&first, &nothing), other.patch(&second, &nothing));
+        let mut statuses = [first.status.as_u16(), second.status.as_u16()];
+        statuses.sort_unstable();
+        // Whoever comes second is the last one, or is not signed in any more.
+        assert!(statuses[0] == 200 && [401, 403, 409].contains(&statuses[1]), "{} {}", first.text, second.text);
+        assert_eq!(app.app.list_admins().await.unwrap().len(), 1);
     }
 
     async fn two_syncs_at_once_leave_what_one_of_them_sent(app: TestApp) {
