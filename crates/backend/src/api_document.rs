@@ -51,6 +51,10 @@ fn parameters(path: &str, operation: &mut Value) {
         let in_path = parameter["in"] == "path";
         if in_path {
             explain(path, parameter);
+        } else if let Some(text) = explained(parameter["name"].as_str().unwrap_or_default())
+            && let Some(parameter) = parameter.as_object_mut()
+        {
+            parameter.entry("description").or_insert_with(|| json!(text));
         }
         let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) else { continue };
         without_null(schema);
@@ -81,6 +85,16 @@ fn explain(path: &str, parameter: &mut Value) {
     let Some(parameter) = parameter.as_object_mut() else { return };
     parameter.entry("description").or_insert_with(|| json!(text));
     parameter.entry("example").or_insert(example);
+}
+
+/// What a parameter of the query is that many routes have.
+fn explained(name: &str) -> Option<&'static str> {
+    match name {
+        "skip" => Some("Rows left out at the front"),
+        "limit" => Some("Rows at most"),
+        "token" => Some("The secret of the one-time link"),
+        _ => None,
+    }
 }
 
 fn without_null(schema: &mut Map<String, Value>) {

@@ -174,7 +174,8 @@ impl App {
         let routes = self.router_with(shutdown.readiness());
         let router = metrics_router(Metrics::install()).fallback_service(routes);
         let grace = self.settings.http.shutdown_grace.min(DRAIN.saturating_sub(CLOSE));
-        let grpc = syfthub_rpc::serve(grpc_listener, self.grpc(), &key, shutdown.wait());
+        let server = syfthub_rpc::Server::new(self.grpc(), &key).reporting(self.faults());
+        let grpc = server.serve(grpc_listener, shutdown.wait());
         let grpc = within_grace(grpc, shutdown.wait(), grace);
         shutdown.readiness().set(true);
         let (http, grpc) = tokio::join!(serve(listener, router, shutdown.clone(), grace), grpc);

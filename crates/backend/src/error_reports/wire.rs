@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 pub(super) struct FrontendReport {
     /// The request it belongs to, at most 36 characters; that of this request if absent.
     correlation_id: Option<String>,
-    /// When it happened; believed if it is of the last 24 hours.
-    #[schema(format = DateTime)]
+    /// When it happened, as RFC 3339; believed if it is of the last 24 hours. A report is never refused for it.
+    #[schema(example = "2026-01-02T03:04:05Z")]
     timestamp: Option<String>,
     /// Name of the event, `frontend.error.unhandled` if absent.
     event: Option<String>,
