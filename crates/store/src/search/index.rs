@@ -287,9 +287,9 @@ async fn add_terms(tx: &mut Tx, counts: &BTreeMap<String, i64>) -> Result<()> {
     match tx {
         _ if counts.is_empty() => {}
         Tx::Postgres(c) => {
-            let terms: Vec<&str> = counts.iter().map(|(term, _)| term.as_str()).collect();
-            let reversed: Vec<String> = counts.iter().map(|(term, _)| backwards(term)).collect();
-            let numbers: Vec<i64> = counts.iter().map(|(_, n)| *n).collect();
+            let terms: Vec<&str> = counts.keys().map(String::as_str).collect();
+            let reversed: Vec<String> = counts.keys().map(|term| backwards(term)).collect();
+            let numbers: Vec<i64> = counts.values().copied().collect();
             sqlx::query(POSTGRES).bind(terms).bind(reversed).bind(numbers).execute(&mut **c).await?;
         }
         Tx::Sqlite(c) => {
