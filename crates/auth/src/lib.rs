@@ -8,6 +8,7 @@ pub mod access_token;
 mod crypto;
 mod hub_claims;
 pub mod hub_tokens;
+pub mod id_token;
 pub mod jws;
 pub mod keys;
 mod master;

@@ -81,7 +81,8 @@ impl Action {
         }
         match segments.as_slice() {
             ["endpoints", "search"] | ["verify"] => Self::Read,
-            ["auth", "tokens" | "sessions" | "identities", ..]
+            ["auth", "tokens" | "sessions", ..]
+            | ["users", "me", "identities", ..]
             | ["auth" | "users", "me", "password"]
             | ["wallet", ..]
             | ["users", _, "activate" | "deactivate"]
@@ -125,7 +126,9 @@ mod tests {
             ("POST", "/api/v1/auth/logout", Action::Write),
             ("POST", "/api/v1/auth/tokens", Action::Credential),
             ("DELETE", "/api/v1/auth/sessions/7", Action::Credential),
-            ("POST", "/api/v1/auth/identities/google/link", Action::Credential),
+            ("GET", "/api/v1/users/me/identities", Action::Read),
+            ("POST", "/api/v1/users/me/identities/google", Action::Credential),
+            ("DELETE", "/api/v1/users/me/identities/github", Action::Credential),
             ("POST", "/api/v1/auth/tokens/", Action::Credential),
             ("DELETE", "/api/v1/auth/tokens/3", Action::Credential),
             ("PUT", "/api/v1/auth/me/password", Action::Credential),

@@ -50,6 +50,7 @@ use crate::peers::Peers;
 use crate::router::{self, AppState, Features};
 use crate::sessions::Sessions;
 use crate::setup::Setup;
+use crate::sign_in_providers::SignInProviders;
 use crate::statistics::Statistics;
 use crate::tokens::Tokens;
 use crate::tunnels::Tunnels;
@@ -250,10 +251,13 @@ fn features(parts: &Parts, hashing: Arc<Passwords>, keys: Keys) -> Result<Featur
     let (database, now) = (db.clone(), clock.clone());
     let sessions = Sessions::new(database, now, hashing, Arc::clone(access), rotation, Arc::clone(&limits))
         .verifying(parts.mail.is_enabled());
+    let sessions = Arc::new(sessions);
+    let providers = SignInProviders::build(parts, Arc::clone(&users), Arc::clone(&sessions))?;
     let setup = Setup::new(db.clone(), clock.clone(), Arc::clone(&users), settings.public.origin());
     let invoke = Invoke::build(parts, Arc::clone(&endpoints), Arc::clone(&users))?;
     Ok(Features {
-        sessions: Arc::new(sessions),
+        sessions,
+        sign_in_providers: Arc::new(providers),
         tokens: Arc::new(Tokens::new(db.clone(), clock.clone(), Arc::clone(access))),
         endpoints: Arc::clone(&endpoints),
         identity_provider,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 /// Nothing is loaded and nothing runs; forms go back to where the page came from.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -14,6 +14,12 @@ a{color:#0b57d0}label{display:block;margin:.8rem 0}input{display:block;width:100
 button{padding:.6rem 1.2rem;font:inherit}pre{white-space:pre-wrap;background:#f4f4f8;padding:1rem;border-radius:.3rem}\
 .error{color:#a00}.badge{font-size:.8rem;border:1px solid #888;border-radius:.3rem;padding:.1rem .4rem}\
 @media(prefers-color-scheme:dark){body{background:#16161d;color:#e6e6ee}a{color:#8ab4f8}pre{background:#22222c}.error{color:#ff8a80}}";
+
+/// Whether a person is looking: a program does not ask for HTML.
+pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.contains("text/html")
+}
 
 /// Text made safe between tags and inside quoted attributes.
 pub(crate) fn escape(text: &str) -> String {

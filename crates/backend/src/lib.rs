@@ -35,6 +35,7 @@ mod peers;
 mod router;
 pub mod sessions;
 mod setup;
+mod sign_in_providers;
 mod statistics;
 pub mod tokens;
 mod tunnels;

@@ -32,6 +32,7 @@ use crate::monitor::Monitor;
 use crate::peers::Peers;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
+use crate::sign_in_providers::SignInProviders;
 use crate::statistics::Statistics;
 use crate::tokens::Tokens;
 use crate::tunnels::Tunnels;
@@ -40,8 +41,8 @@ use crate::verification::Verification;
 use crate::wallet::Wallet;
 use crate::{
     accounting, aggregators, api_document, audit, collectives, endpoints, error_reports, feedback, health,
-    hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, sessions, setup, statistics,
-    tokens, tunnels, users, verification, wallet,
+    hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, sessions, setup,
+    sign_in_providers, statistics, tokens, tunnels, users, verification, wallet,
 };
 
 /// The features of the service. A handler names the one that it uses.
@@ -66,6 +67,7 @@ pub(crate) struct Features {
     pub(crate) mail: Arc<Mail>,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) peers: Arc<Peers>,
+    pub(crate) sign_in_providers: Arc<SignInProviders>,
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) verification: Arc<Verification>,
@@ -113,6 +115,7 @@ features! {
     mail: Mail,
     monitor: Monitor,
     peers: Peers,
+    sign_in_providers: SignInProviders,
     statistics: Statistics,
     tunnels: Tunnels,
     verification: Verification,
@@ -156,6 +159,9 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(mail::routes::routes())
         .merge(monitor::routes::routes())
         .merge(peers::routes::routes())
+        .merge(sign_in_providers::routes::routes())
+        .merge(sign_in_providers::github_routes::routes())
+        .merge(sign_in_providers::own_routes::routes())
         .merge(statistics::routes::routes())
         .merge(tunnels::routes::routes())
         .merge(verification::routes::routes())

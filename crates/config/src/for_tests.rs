@@ -17,6 +17,7 @@ use crate::settings::{
     Database, DatabaseUrl, Egress, EgressAllow, Environment, Http, Log, LogFormat, LogLevel, MetricsListen,
     Otlp, PublicUrls, RefreshRotation, RsaKeys, Secrets, Settings, Tokens,
 };
+use crate::sign_in_settings::SignIn;
 use crate::{DEFAULT_BODY_LIMIT, Secret};
 
 const PUBLIC: &str = "http://localhost:8080";
@@ -69,6 +70,7 @@ impl Settings {
             hub: test_hub(),
             mail: test_mail(),
             wallet: Wallet { provider: WalletProvider::None, daily_limit_usd: 50 },
+            sign_in: SignIn::default(),
             one_time_codes: TEST_CODES,
             egress: Egress { allow: EgressAllow::Loopback, internal_ports: Vec::new() },
             aggregator: test_aggregator(public.clone()),

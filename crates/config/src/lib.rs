@@ -16,6 +16,7 @@ mod render;
 mod secret;
 mod service_settings;
 mod settings;
+mod sign_in_settings;
 mod sources;
 mod table;
 mod urls;
@@ -36,6 +37,7 @@ pub use settings::{
     Database, DatabaseUrl, Egress, EgressAllow, EncryptionKey, Environment, Http, Log, LogFormat, LogLevel,
     MetricsListen, Otlp, PublicUrls, Redis, RefreshRotation, Role, RsaKeys, Secrets, Settings, Tokens,
 };
+pub use sign_in_settings::{GitHubSignIn, GoogleSignIn, SignIn};
 pub use sources::Origin;
 pub use table::{Kind, Section, SettingDoc, TABLE, WITHOUT_EFFECT};
 

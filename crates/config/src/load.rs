@@ -8,6 +8,7 @@ mod hub;
 mod mail;
 mod optional;
 mod secrets;
+mod sign_in;
 mod storage;
 mod wallet;
 
@@ -129,6 +130,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
         one_time_codes: mail::one_time_codes(reader),
         audit: audit::audit(reader),
         wallet: wallet::wallet(reader, environment),
+        sign_in: sign_in::sign_in(reader, environment),
         health_check: health::health_check(reader),
         hub,
         grpc,

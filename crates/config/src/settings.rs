@@ -12,6 +12,7 @@ use crate::hub_settings::Hub;
 use crate::mail_settings::{Mail, OneTimeCodes};
 use crate::optional_settings::OptionalParts;
 use crate::service_settings::{Aggregator, Audit, Grpc, HealthCheck, Mcp, Passwords, RateLimits, Wallet};
+use crate::sign_in_settings::SignIn;
 
 /// Which process loads the settings. It changes defaults (ports, host) and what is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,8 @@ pub struct Settings {
     pub optional: OptionalParts,
     /// Wallets.
     pub wallet: Wallet,
+    /// Sign-in providers.
+    pub sign_in: SignIn,
     /// How long the audit log is kept.
     pub audit: Audit,
     /// Endpoint health.

@@ -7,6 +7,7 @@ mod health;
 mod hub;
 mod mail;
 mod optional;
+mod sign_in;
 mod wallet;
 
 use std::sync::LazyLock;
@@ -240,6 +241,7 @@ pub static TABLE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
         hub::SETTINGS,
         mail::SETTINGS,
         optional::SETTINGS,
+        sign_in::SETTINGS,
         wallet::SETTINGS,
     ];
     let mut all: Vec<SettingDoc> = parts.concat();

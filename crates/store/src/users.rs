@@ -52,7 +52,7 @@ row! {
         pub bio: Option<String>,
         /// Whether the public profile shows the address.
         pub is_email_public: bool,
-        /// Time of the last password sign-in.
+        /// Time of the last sign-in; refreshing a session is none.
         pub last_login_at: Option<Timestamp>,
         /// Key for encrypted tunnels.
         pub encryption_public_key: Option<String>,
@@ -270,7 +270,7 @@ pub async fn any_other_admin(from: impl Reads, id: UserId) -> Result<bool> {
     Ok(count > 0)
 }
 
-/// Stamps a password sign-in. Does not touch `updated_at`.
+/// Stamps a sign-in. Does not touch `updated_at`.
 pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool> {
     const SQL: &str = "UPDATE users SET last_login_at = $2 WHERE id = $1";
     affected!(tx.held(), sqlx::query(SQL).bind(id.0).bind(SqlTime(now))).map(|rows| rows > 0)

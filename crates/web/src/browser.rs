@@ -82,6 +82,17 @@ impl BrowserCookie {
         );
         Err(Error::forbidden(text))
     }
+
+    /// Refuses an address that was not opened from a page of the hub, where opening it does something: a link on
+    /// another site or in a mail is not enough. On plain HTTP browsers do not say where they come from.
+    pub fn require_own_navigation(&self, headers: &HeaderMap) -> Result<()> {
+        let site = headers.get(FETCH_SITE).map(|value| value.to_str().unwrap_or_default());
+        match site {
+            Some("same-origin") => Ok(()),
+            None if !self.secure => Ok(()),
+            _ => Err(Error::forbidden(format!("Open this from a page of the hub itself ({})", self.origin))),
+        }
+    }
 }
 
 /// The value of the first cookie with this name.
@@ -149,5 +160,19 @@ mod tests {
         {
             assert!(!check(Method::POST, &[("origin", origin), with]), "{origin}");
         }
+    }
+
+    #[test]
+    fn pages_that_do_something_are_opened_from_the_hub() {
+        let check = |hub: &BrowserCookie, pairs: &[(&'static str, &'static str)]| {
+            hub.require_own_navigation(&headers(pairs)).is_ok()
+        };
+        for hub in [hub("https://hub.example.com"), hub("http://localhost:8080")] {
+            assert!(check(&hub, &[("sec-fetch-site", "same-origin")]));
+            for other in ["cross-site", "same-site", "none", ""] {
+                assert!(!check(&hub, &[("sec-fetch-site", other)]), "{other}");
+            }
+        }
+        assert!(check(&hub("http://localhost:8080"), &[]) && !check(&hub("https://hub.example.com"), &[]));
     }
 }

@@ -74,6 +74,11 @@ impl SetCookie {
         Self::new(cookie, cookie.name(), "", "/", 0)
     }
 
+    /// Adds it to the headers of an answer, beside other cookies.
+    pub(crate) fn add_to(self, headers: &mut HeaderMap) {
+        headers.append(header::SET_COOKIE, self.0);
+    }
+
     /// As headers of an answer that nobody may store.
     pub(crate) fn into_headers(self) -> HeaderMap {
         let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

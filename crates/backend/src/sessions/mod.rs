@@ -199,7 +199,9 @@ impl Sessions {
         // Not 401: clients would refresh and repeat the request for ever.
         let refused = |text| Error::new(ErrorCode::BadRequest, text);
         let Some(hash) = &user.password_hash else {
-            return Err(refused("This account has no password to change"));
+            return Err(refused(
+                "This account has no password to change; a password reset by mail gives it one",
+            ));
         };
         if !self.passwords.verify(current.expose().to_owned(), hash.expose()).await? {
             return Err(refused("Current password is incorrect"));

@@ -29,21 +29,39 @@ impl Sessions {
         let identifier = identifier.trim().to_lowercase();
         let checked = self.check(&identifier, password).await;
         match &checked {
-            Ok(user) => {
-                tracing::info!(target: "syfthub.api.auth", user_id = user.id.0, username = user.username.as_str(), "user.login.success");
-                self.note(Kind::LoginSuccess, Whose::User(user.id), None);
-            }
-            Err(error) => {
-                let error = error.error();
-                if error.code.http_status() < 500 {
-                    self.note(Kind::LoginFailed, Whose::Claimed(&identifier), Some(&error.message));
-                }
-                if matches!(error.code, ErrorCode::Unauthenticated | ErrorCode::RateLimited) {
-                    tracing::warn!(target: "syfthub.api.auth", username = shown(&identifier), reason = error.message, "user.login.failed");
-                }
-            }
+            Ok(user) => self.let_in(user, None),
+            Err(error) => self.turned_away(&identifier, error.error()),
         }
         checked
+    }
+
+    /// Notes a sign-in: by password, or by the provider of this name.
+    pub(crate) fn let_in(&self, user: &UserRow, provider: Option<&str>) {
+        let (user_id, username) = (user.id.0, user.username.as_str());
+        tracing::info!(target: "syfthub.api.auth", user_id, username, provider, "user.login.success");
+        self.note(Kind::LoginSuccess, Whose::User(user.id), provider);
+    }
+
+    /// Notes a sign-in that failed, to whoever this name or mail address belongs.
+    pub(crate) fn turned_away(&self, identifier: &str, error: &Error) {
+        if error.code.http_status() < 500 {
+            self.note(Kind::LoginFailed, Whose::Claimed(identifier), Some(&error.message));
+        }
+        if matches!(error.code, ErrorCode::Unauthenticated | ErrorCode::RateLimited) {
+            tracing::warn!(target: "syfthub.api.auth", username = shown(identifier), reason = error.message, "user.login.failed");
+        }
+    }
+
+    /// Whether the account may be used at all, however it is opened.
+    pub(crate) fn may_sign_in(&self, user: &UserRow) -> Result<()> {
+        if !user.is_active {
+            return Err(Error::unauthenticated("Account is deactivated"));
+        }
+        if self.verifying && !user.is_email_verified {
+            let text = "The mail address is not confirmed yet; enter the code that was sent to it, or ask for a new one";
+            return Err(Error::coded(ErrorCode::EmailNotVerified, text));
+        }
+        Ok(())
     }
 
     /// Exists, has a password, it is the right one, is active, is confirmed: in this order, so that only somebody who
@@ -63,13 +81,7 @@ impl Sessions {
         if !self.passwords.verify(password.expose().to_owned(), hash.expose()).await? {
             return Err(Error::unauthenticated(WRONG).into());
         }
-        if !user.is_active {
-            return Err(Error::unauthenticated("Account is deactivated").into());
-        }
-        if self.verifying && !user.is_email_verified {
-            let text = "The mail address is not confirmed yet; enter the code that was sent to it, or ask for a new one";
-            return Err(Error::coded(ErrorCode::EmailNotVerified, text).into());
-        }
+        self.may_sign_in(user)?;
         Ok(user.clone())
     }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use syfthub_config::Secret;
-use syfthub_domain::{Result, Username};
+use syfthub_domain::{Result, SignInProvider, Username};
 use syfthub_web::{ApiResult, ClientIp, Fields, FormBody, JsonBody};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,6 +21,7 @@ use crate::hub_settings::HubSettings;
 use crate::identity_provider::IdentityProvider;
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
+use crate::sign_in_providers::SignInProviders;
 use crate::users::{NewAccount, Users, new_email};
 use crate::verification::Verification;
 
@@ -40,6 +41,7 @@ async fn config(
     State(idp): State<Arc<IdentityProvider>>,
     State(verification): State<Arc<Verification>>,
     State(hub): State<Arc<HubSettings>>,
+    State(providers): State<Arc<SignInProviders>>,
 ) -> Json<AuthConfig> {
     // All three follow from the mail provider.
     let with_mail = verification.is_required();
@@ -49,6 +51,8 @@ async fn config(
         smtp_configured: with_mail,
         password_reset_enabled: with_mail,
         issuer: idp.issuer().to_owned(),
+        google_client_id: providers.google_client_id().map(str::to_owned),
+        github_enabled: providers.is_enabled(SignInProvider::Github),
         registration: hub.registration.as_str(),
         guest_access: hub.guest_access,
         instance_name: hub.instance_name,

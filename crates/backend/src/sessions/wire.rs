@@ -145,6 +145,11 @@ pub struct AuthConfig {
     pub password_reset_enabled: bool,
     /// What the hub calls itself in satellite tokens (`iss`), so that a service can check them.
     pub issuer: String,
+    /// For whom Google's ID tokens must be, where people can sign in with Google; null elsewhere.
+    #[schema(example = "1234567890-abc.apps.googleusercontent.com")]
+    pub google_client_id: Option<String>,
+    /// Whether people can sign in with GitHub, by opening `/api/v1/auth/github`.
+    pub github_enabled: bool,
     /// Who may register: `open`, `invitation`, `domains` or `closed`.
     #[schema(example = "open")]
     pub registration: &'static str,

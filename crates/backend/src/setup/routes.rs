@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::Setup;
 use super::page::{self, Typed};
+use crate::html::wants_html;
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
 use crate::sessions::Sessions;
@@ -29,11 +30,6 @@ fn token(mut query: Fields) -> Result<String> {
     let token = query.string("token").length(1, 100).required();
     let valid = query.finish()?;
     Ok(token.take(&valid))
-}
-
-fn wants_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.contains("text/html")
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

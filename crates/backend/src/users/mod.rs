@@ -2,6 +2,7 @@
 
 pub(crate) mod account_routes;
 mod ending;
+mod external;
 mod lifecycle;
 mod profile;
 pub(crate) mod routes;

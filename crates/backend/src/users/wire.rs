@@ -40,7 +40,7 @@ pub struct User {
     pub domain: Option<String>,
     /// The user's own aggregator.
     pub aggregator_url: Option<String>,
-    /// When they last signed in with a password.
+    /// When they last signed in.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_login_at: Option<Timestamp>,
     /// Key for messages to them.

@@ -12,7 +12,7 @@ use syfthub_config::{OneTimeCodes, Rule, Secret};
 use syfthub_domain::{Email, Error, ErrorCode, Result, SharedClock, Timestamp};
 use syfthub_store::one_time_codes::{self, NewCode, Purpose, Sent};
 use syfthub_store::users::{ProfileChange, UserRow};
-use syfthub_store::{Db, Tx, audit, sessions, users};
+use syfthub_store::{Db, Reads, Tx, audit, identities, sessions, users};
 use syfthub_web::limit_bucket;
 
 use self::code::CodeKey;
@@ -86,14 +86,14 @@ impl Verification {
 
     /// Sends another code to whoever waits for one. The answer is the same for everybody, and so is the work.
     pub(crate) async fn resend(&self, email: &Email, ip: IpAddr) -> Result<()> {
-        let waits = |user: &UserRow| user.is_active && !user.is_email_verified;
+        let waits = async |user: &UserRow| Ok(user.is_active && !user.is_email_verified);
         self.send_quietly(email, Purpose::Registration, ip, waits).await
     }
 
-    /// Sends a code to whoever has a password to reset. The answer is the same for everybody, and so is the work.
+    /// Sends a code to whoever may set a password. The answer is the same for everybody, and so is the work.
     pub(crate) async fn request_reset(&self, email: &Email, ip: IpAddr) -> Result<()> {
-        let has_password = |user: &UserRow| user.is_active && user.password_hash.is_some();
-        self.send_quietly(email, Purpose::PasswordReset, ip, has_password).await
+        let may = async |user: &UserRow| Ok(user.is_active && may_set_password(&self.db, user).await?);
+        self.send_quietly(email, Purpose::PasswordReset, ip, may).await
     }
 
     async fn send_quietly(
@@ -101,12 +101,17 @@ impl Verification {
         email: &Email,
         purpose: Purpose,
         ip: IpAddr,
-        entitled: impl FnOnce(&UserRow) -> bool,
+        entitled: impl AsyncFnOnce(&UserRow) -> Result<bool>,
     ) -> Result<()> {
         if !self.mail.is_enabled() {
             return Ok(());
         }
-        let user = users::find_by_email(&self.db, email.as_str()).await?.filter(entitled);
+        let mut user = users::find_by_email(&self.db, email.as_str()).await?;
+        if let Some(found) = &user
+            && !entitled(found).await?
+        {
+            user = None;
+        }
         let mut tx = self.db.begin().await?;
         let reserved = match self.reserve(&mut tx, email, purpose, ip).await {
             Err(refused) if refused.code == ErrorCode::OtpRateLimited => {
@@ -160,7 +165,10 @@ impl Verification {
         let mut tx = self.db.begin().await?;
         let user = holder(&mut tx, email).await?;
         self.consume(&mut tx, id, now).await?;
-        let changed = user.filter(|user| user.password_hash.is_some());
+        let changed = match user {
+            Some(user) if may_set_password(&mut tx, &user).await? => Some(user),
+            _ => None,
+        };
         let mut ended = None;
         if let Some(user) = &changed {
             users::set_password(&mut tx, user.id, &hash, now).await?;
@@ -273,6 +281,12 @@ async fn holder(tx: &mut Tx, email: &Email) -> Result<Option<UserRow>> {
     let Some(user) = users::find_by_email(&mut *tx, email.as_str()).await? else { return Ok(None) };
     users::lock(tx, user.id).await?;
     Ok(users::find_by_id(&mut *tx, user.id).await?.filter(|user| user.email == *email))
+}
+
+/// Whether the account is somebody's who signs in: with a password, or with a provider and no password yet. The hub's
+/// own sample account has neither, and must not get one.
+async fn may_set_password(from: impl Reads, user: &UserRow) -> Result<bool> {
+    Ok(user.password_hash.is_some() || !identities::list(from, user.id).await?.is_empty())
 }
 
 async fn verified(tx: &mut Tx, user: &UserRow, now: Timestamp) -> Result<UserRow> {

@@ -100,7 +100,7 @@ async fn request_reset(
 ) -> ApiResult<Json<Said>> {
     limits.check(Scope::Auth, ip).await?;
     verification.request_reset(&read_address(body)?, ip).await?;
-    Ok(Json(Said { message: "If this address has an account with a password, a code is on its way" }))
+    Ok(Json(Said { message: "If this address has an account, a code is on its way" }))
 }
 
 fn read_address(body: serde_json::Value) -> syfthub_domain::Result<Email> {

@@ -9,6 +9,7 @@ use syfthub_auth::Action;
 use syfthub_config::WalletProvider;
 
 use crate::actor::{Actor, PASSWORD, TestApp};
+use crate::sign_in_providers::fake_google::{FakeGoogle, good};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ const TABLE: &[(&str, &str, By, Leaves)] = &[
     ("DELETE", "/api/v1/auth/sessions", User, Entry("session.revoked_others")),
     ("DELETE", "/api/v1/auth/sessions/{id}", User, Entry("session.revoked")),
     ("PUT", "/api/v1/auth/me/password", User, Entry("user.password_changed")),
+    ("POST", "/api/v1/users/me/identities/{provider}", User, Entry("identity.linked")),
+    ("DELETE", "/api/v1/users/me/identities/{provider}", User, Entry("identity.unlinked")),
     ("DELETE", "/api/v1/users/{id}", User, Entry("user.deleted")),
     ("PATCH", "/api/v1/users/{id}/deactivate", Admin, Entry("user.deactivated")),
     ("PATCH", "/api/v1/users/{id}/activate", Admin, Entry("user.activated")),
@@ -79,13 +82,16 @@ struct Scene {
     bob: Actor,
     root: Actor,
     number: usize,
+    /// Proves an account at Google.
+    credential: String,
 }
 
 impl Scene {
     async fn set(app: &TestApp, number: usize) -> Self {
         let bob = app.user(&format!("bob-{number}")).await;
         let root = app.another_admin(&format!("root-{number}")).await;
-        Self { bob, root, number }
+        let credential = good(app, &number.to_string(), "bob@elsewhere.example");
+        Self { bob, root, number, credential }
     }
 
     /// The path with something real in place of what it names; makes what the request needs to be there.
@@ -97,6 +103,13 @@ impl Scene {
         if path.starts_with("/api/v1/wallet/subscriptions") && method == "DELETE" {
             let made = bob.post("/api/v1/wallet/subscriptions", &subscription()).await.expect(StatusCode::OK);
             return path.replace("{owner}", "ada").replace("{id}", &made["id"].to_string());
+        }
+        if let Some(front) = path.strip_suffix("{provider}") {
+            let google = format!("{front}google");
+            if method == "DELETE" {
+                bob.post(&google, &json!({"credential": self.credential})).await.expect(StatusCode::OK);
+            }
+            return google;
         }
         let id = match path.split("/{id}").next().unwrap() {
             _ if !path.contains("{id}") => return path.to_owned(),
@@ -136,6 +149,7 @@ impl Scene {
             "/api/v1/auth/me/password" => {
                 json!({"current_password": PASSWORD, "new_password": "another horse 2"})
             }
+            "/api/v1/users/me/identities/{provider}" => json!({"credential": self.credential}),
             "/api/v1/endpoints/{id}/admin" => json!({"is_active": false}),
             "/api/v1/nats/encryption-key" => {
                 json!({"encryption_public_key": BASE64_URL_SAFE_NO_PAD.encode([7_u8; 32])})
@@ -195,7 +209,9 @@ fn every_route_of_that_kind_has_a_row() {
 
 #[tokio::test]
 async fn every_change_leaves_what_the_table_says() {
+    let google = FakeGoogle::start().await;
     let app = TestApp::start_with(|settings| {
+        google.configure(settings);
         settings.rate_limits.enabled = false;
         settings.wallet.provider = WalletProvider::Mock;
     })

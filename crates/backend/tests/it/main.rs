@@ -44,6 +44,7 @@ mod session_list;
 mod setup;
 mod shorthand;
 mod sign_in;
+mod sign_in_providers;
 mod statistics;
 mod surface;
 mod sync;

@@ -25,7 +25,8 @@ pub(super) fn optional(reader: &mut Reader, public: &PublicUrls) -> OptionalPart
     }
 }
 
-fn secret(reader: &mut Reader, name: &'static str) -> Option<Secret> {
+/// Reads a secret text.
+pub(super) fn secret(reader: &mut Reader, name: &'static str) -> Option<Secret> {
     // The table says that it is secret, and so it is not shown.
     reader.optional(name, |_, text| Some(Secret::new(text.trim())), |_| String::new())
 }

@@ -360,3 +360,28 @@ fn mail_that_cannot_work_is_refused_with_the_fix() {
     let asked = [production.as_slice(), &[("MAIL_LOG_IN_PRODUCTION", "true")]].concat();
     assert_eq!(load(Role::AllInOne, &input(&asked)).unwrap().settings.mail.provider.as_str(), "log");
 }
+
+#[test]
+fn a_sign_in_provider_is_on_when_all_of_it_is_set() {
+    let sign_in = |pairs: &[(&str, &str)]| load(Role::AllInOne, &input(pairs)).unwrap().settings.sign_in;
+    let off = sign_in(&[("GOOGLE_CLIENT_ID", ""), ("GITHUB_URL", "https://git.example.com")]);
+    assert!(off.google.is_none() && off.github.is_none());
+    let own = [("GITHUB_CLIENT_ID", "Iv1.1"), ("GITHUB_CLIENT_SECRET", "hush")];
+    let github = sign_in(&own).github.unwrap();
+    assert_eq!(
+        (github.url.as_str(), github.api_url.as_str()),
+        ("https://github.com", "https://api.github.com")
+    );
+    let enterprise = [own.as_slice(), &[("GITHUB_URL", "https://git.example.com/")]].concat();
+    assert_eq!(sign_in(&enterprise).github.unwrap().api_url, "https://git.example.com/api/v3");
+    let google = sign_in(&[("GOOGLE_CLIENT_ID", " 1.apps.example ")]).google.unwrap();
+    assert_eq!(
+        (google.client_id.as_str(), google.jwks_url.host_str()),
+        ("1.apps.example", Some("www.googleapis.com"))
+    );
+    assert!(faults(Role::AllInOne, &own[..1]).contains("GITHUB_CLIENT_SECRET must be set too"));
+    assert!(faults(Role::AllInOne, &own[1..]).contains("GITHUB_CLIENT_ID must be set too"));
+    let production =
+        [("ENVIRONMENT", "production"), ("SECRET_KEY", KEY), ("GITHUB_URL", "http://git.example.com")];
+    assert!(faults(Role::AllInOne, &production).contains("GITHUB_URL must start with https://"));
+}
