@@ -63,14 +63,25 @@ impl Response {
 
     /// The whole body, at most `max` bytes and at most the client's `max_body`. What is larger is not
     /// read to its end.
-    pub async fn bytes_capped(mut self, max: usize) -> Result<Bytes, Error> {
+    pub async fn bytes_capped(self, max: usize) -> Result<Bytes, Error> {
+        self.bytes_booked(max, |_| Ok(())).await
+    }
+
+    /// The same for callers with a budget: `book` is told the size of every piece before it is kept, and its
+    /// refusal ends the reading.
+    pub async fn bytes_booked<E: From<Error>>(
+        mut self,
+        max: usize,
+        mut book: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Bytes, E> {
         self.max_body = self.max_body.min(max);
         let announced = self.inner.content_length().unwrap_or(0);
         if announced > u64::try_from(self.max_body).unwrap_or(u64::MAX) {
-            return Err(Error::TooLarge { max: self.max_body });
+            return Err(Error::TooLarge { max: self.max_body }.into());
         }
         let mut body = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
+            book(chunk.len())?;
             body.extend_from_slice(&chunk);
         }
         Ok(body.freeze())

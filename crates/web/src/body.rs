@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
+use axum::RequestExt as _;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, Request};
+use bytes::BytesMut;
 use http::{HeaderMap, header};
+use http_body_util::{BodyExt as _, LengthLimitError};
 use serde_json::{Map, Value};
 use syfthub_domain::{Error, ErrorCode, FieldError, Result};
 
@@ -30,6 +33,23 @@ impl RawJson {
             return Err(missing());
         }
         read(&self.0).map_err(|error| malformed(&self.0, &error))
+    }
+
+    /// Reads the body as the extractor does, for routes with a budget: `book` is told the size of every piece before
+    /// it is kept, and its refusal ends the reading.
+    pub async fn read_booked(request: Request, mut book: impl FnMut(usize) -> Result<()>) -> Result<Self> {
+        refuse_forms(request.headers())?;
+        let reading = async {
+            let (mut body, mut bytes) = (request.into_limited_body(), BytesMut::new());
+            while let Some(frame) = body.frame().await {
+                if let Ok(piece) = frame.map_err(unreadable)?.into_data() {
+                    book(piece.len())?;
+                    bytes.extend_from_slice(&piece);
+                }
+            }
+            Ok(Self(bytes.freeze()))
+        };
+        tokio::time::timeout(READ_TIMEOUT, reading).await.map_err(|_| late())?
     }
 }
 
@@ -110,14 +130,35 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
     match read {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))) => {
-            Err(Error::new(ErrorCode::PayloadTooLarge, "The request body is larger than this server takes"))
+            Err(too_large())
         }
-        Ok(Err(other)) => {
-            Err(Error::new(ErrorCode::BadRequest, "The request body could not be read to its end")
-                .with_source(other))
-        }
-        Err(_) => Err(Error::new(ErrorCode::RequestTimeout, "The request body did not arrive in time")),
+        Ok(Err(other)) => Err(broken_off(other)),
+        Err(_) => Err(late()),
     }
+}
+
+fn too_large() -> Error {
+    Error::new(ErrorCode::PayloadTooLarge, "The request body is larger than this server takes")
+}
+
+fn broken_off(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(ErrorCode::BadRequest, "The request body could not be read to its end").with_source(why)
+}
+
+fn late() -> Error {
+    Error::new(ErrorCode::RequestTimeout, "The request body did not arrive in time")
+}
+
+/// What went wrong while pieces were read: the cap is somewhere in the chain of causes.
+fn unreadable(error: axum::Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(this) = cause {
+        if this.is::<LengthLimitError>() {
+            return too_large();
+        }
+        cause = this.source();
+    }
+    broken_off(error)
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {

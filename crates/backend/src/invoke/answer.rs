@@ -8,11 +8,12 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::de::IgnoredAny;
 use serde_json::json;
-use syfthub_domain::{Clock as _, Error, ErrorCode, SystemClock};
+use syfthub_domain::{Clock as _, Error, ErrorCode, Result, SystemClock};
 use syfthub_egress::{Error as EgressError, Response as Answer};
 use syfthub_web::envelope;
 use tokio::time::Instant;
 
+use super::budget::Held;
 use super::record::Record;
 
 /// Largest answer that is no stream.
@@ -41,13 +42,14 @@ pub(super) enum Passed {
 }
 
 /// Turns the answer of an endpoint into ours. The call began at `begun`; what is no stream must be complete `time`
-/// after that.
+/// after that, and is booked on `held` until the caller has it.
 pub(super) async fn pass_on(
     answer: Answer,
     wants_stream: bool,
     begun: Instant,
     time: Duration,
-) -> Result<Passed, EgressError> {
+    mut held: Held,
+) -> Result<Passed> {
     let status = answer.status();
     if !status.is_success() {
         let headers = answer.headers().clone();
@@ -57,14 +59,16 @@ pub(super) async fn pass_on(
     if let Some(kind) = stream_kind(&answer, wants_stream) {
         return Ok(Passed::Stream(kind, answer));
     }
-    let body = tokio::time::timeout_at(begun + time, answer.bytes_capped(MAX_ANSWER)).await;
-    let body = body.map_err(|_| EgressError::Timeout)??;
-    let is_json = serde_json::from_slice::<IgnoredAny>(&body).is_ok();
-    let mut response = if is_json {
-        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
-    } else {
-        Json(json!({"raw_response": String::from_utf8_lossy(&body)})).into_response()
-    };
+    let reading = answer.bytes_booked(MAX_ANSWER, |bytes| held.take(bytes));
+    let body = tokio::time::timeout_at(begun + time, reading).await;
+    let mut body = body.map_err(|_| EgressError::Timeout)??;
+    if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+        let text = json!({"raw_response": String::from_utf8_lossy(&body)}).to_string();
+        held.take(text.len())?;
+        body = text.into();
+    }
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let mut response = (kind, held.keep(body)).into_response();
     response.headers_mut().insert(LATENCY, latency(begun));
     Ok(Passed::Whole(response))
 }

@@ -4,12 +4,14 @@
 //! directly or in a chat.
 
 mod answer;
+mod budget;
 mod record;
 pub(crate) mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
@@ -19,7 +21,7 @@ use syfthub_auth::Principal;
 use syfthub_domain::{EndpointType, Error, ErrorCode, Result, is_reserved_owner};
 use syfthub_egress::{Client, Error as EgressError, Limits, Response as Answer};
 use syfthub_store::endpoints::EndpointWithOwner;
-use syfthub_web::ApiError;
+use syfthub_web::RawJson;
 use url::Url;
 
 use crate::endpoints::connections::{self, Served};
@@ -27,6 +29,7 @@ use crate::endpoints::{Endpoints, mapper};
 use crate::parts::Parts;
 use crate::users::Users;
 use answer::Passed;
+use budget::{Budget, Held};
 use record::Record;
 
 /// Time for a data source.
@@ -42,6 +45,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// Largest stream; other answers have [`answer::MAX_ANSWER`].
 const MAX_STREAM: usize = 64 * 1024 * 1024;
 
+const NO_JSON: &str = "Invalid JSON request body";
 /// Which of several tenants behind one address is meant.
 const TENANT: HeaderName = HeaderName::from_static("x-tenant-name");
 
@@ -59,8 +63,8 @@ pub(crate) struct Call {
     pub(crate) owner: String,
     pub(crate) slug: String,
     pub(crate) tenant: Option<HeaderValue>,
-    /// What was sent, or why it cannot be used.
-    pub(crate) body: std::result::Result<Bytes, ApiError>,
+    /// The rest of it; the body is read once it is clear that there is somebody to call.
+    pub(crate) request: Request,
 }
 
 /// Calls endpoints.
@@ -69,6 +73,7 @@ pub(crate) struct Invoke {
     endpoints: Arc<Endpoints>,
     users: Arc<Users>,
     client: Client,
+    budget: Budget,
 }
 
 /// Whom to call, and how.
@@ -90,21 +95,18 @@ impl Invoke {
     /// Builds the feature.
     pub(crate) fn build(parts: &Parts, endpoints: Arc<Endpoints>, users: Arc<Users>) -> Result<Self> {
         let limits = Limits { connect: CONNECT_TIME, total: STREAM_TIME, max_body: MAX_STREAM };
-        Ok(Self { endpoints, users, client: Client::guarded(&parts.settings.egress, limits)? })
+        let client = Client::guarded(&parts.settings.egress, limits)?;
+        Ok(Self { endpoints, users, client, budget: Budget::new(budget::FOR_BODIES) })
     }
 
     /// Calls an endpoint and gives its answer.
-    pub(crate) async fn call(
-        &self,
-        viewer: Option<&Principal>,
-        call: Call,
-    ) -> std::result::Result<Response, ApiError> {
+    pub(crate) async fn call(&self, viewer: Option<&Principal>, call: Call) -> Result<Response> {
         let item = self.find(viewer, &call.owner, &call.slug).await?;
         let mut target = target(&item)?;
         self.client.check_url(&target.url).map_err(Error::from)?;
-        let body = call.body?;
+        let (body, _booked) = self.read(call.request).await?;
         if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
-            return Err(bad("Invalid JSON request body").into());
+            return Err(bad(NO_JSON));
         }
         let wishes: Wishes = serde_json::from_slice(&body).unwrap_or(Wishes { stream: None });
         let wants_stream = wishes.stream == Some(true);
@@ -112,19 +114,33 @@ impl Invoke {
         let record = Record::begin(item.path(), viewer);
         let begun = record.begun;
         let made = match self.send(target, body, wants_stream).await {
-            Ok((answer, time)) => answer::pass_on(answer, wants_stream, begun, time).await,
-            Err(error) => Err(error),
+            Ok((answer, time)) => {
+                answer::pass_on(answer, wants_stream, begun, time, self.budget.open()).await
+            }
+            Err(error) => Err(error.into()),
         };
         match made {
             Err(error) => {
-                record.end(None, Some(&error.to_string()));
-                Err(Error::from(error).into())
+                let why = if error.source.is_some() { error.chain() } else { error.to_string() };
+                record.end(None, Some(&why));
+                Err(error)
             }
             Ok(Passed::Whole(response)) => {
                 record.end(Some(response.status()), None);
                 Ok(response)
             }
             Ok(Passed::Stream(head, answer)) => Ok(answer::streamed(head, answer, record)),
+        }
+    }
+
+    /// What was sent, and its place in the budget for as long as the call goes on. A form is no JSON like any other text that
+    /// is none.
+    async fn read(&self, request: Request) -> Result<(Bytes, Held)> {
+        let mut held = self.budget.open();
+        match RawJson::read_booked(request, |bytes| held.take(bytes)).await {
+            Ok(RawJson(bytes)) => Ok((bytes, held)),
+            Err(error) if error.code == ErrorCode::UnsupportedMediaType => Err(bad(NO_JSON)),
+            Err(error) => Err(error),
         }
     }
 

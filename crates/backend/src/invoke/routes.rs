@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use bytes::Bytes;
-use http::HeaderMap;
-use syfthub_domain::{Error, ErrorCode};
-use syfthub_web::{ApiError, ApiResult, ClientIp, RawJson};
+use syfthub_web::{ApiResult, ClientIp};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -31,30 +28,20 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     responses((status = 200, description = "The endpoint's answer; `{\"raw_response\": text}` if it is no JSON", body = Value),
         (status = 400, description = "Not called: it has no domain or connection, is behind a tunnel, or the body is no JSON"),
         (status = 401), (status = 403, description = "The endpoint refused, or its address is one that the hub does not call"),
-        (status = 404), (status = 408), (status = 413), (status = 429), (status = 502), (status = 504),
+        (status = 404), (status = 408), (status = 413), (status = 429), (status = 502),
+        (status = 503, description = "Too many large bodies are on their way through the hub; try again after `Retry-After`"),
+        (status = 504),
         (status = "4XX", description = "The endpoint's own status"), (status = "5XX", description = "The endpoint's own status")))]
 async fn invoke(
     State(limits): State<Arc<Limits>>,
     State(invoke): State<Arc<Invoke>>,
     ClientIp(ip): ClientIp,
     Viewer(viewer): Viewer,
-    headers: HeaderMap,
     Path((owner, slug)): Path<(String, String)>,
-    body: Result<RawJson, ApiError>,
+    request: Request,
 ) -> ApiResult<Response> {
     limits.check(Scope::Invoke, ip).await?;
-    let tenant = headers.get(TENANT).cloned();
+    let tenant = request.headers().get(TENANT).cloned();
     // In a box: the call holds both heads and bodies.
-    Box::pin(invoke.call(viewer.as_ref(), Call { owner, slug, tenant, body: sent(body) })).await
-}
-
-/// A form is no JSON like any other text that is none.
-fn sent(body: Result<RawJson, ApiError>) -> Result<Bytes, ApiError> {
-    match body {
-        Ok(RawJson(bytes)) => Ok(bytes),
-        Err(error) if error.error().code == ErrorCode::UnsupportedMediaType => {
-            Err(Error::new(ErrorCode::BadRequest, "Invalid JSON request body").into())
-        }
-        Err(error) => Err(error),
-    }
+    Ok(Box::pin(invoke.call(viewer.as_ref(), Call { owner, slug, tenant, request })).await?)
 }

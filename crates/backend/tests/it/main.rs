@@ -23,6 +23,7 @@ mod identity;
 mod internal;
 mod internal_input;
 mod invoke;
+mod invoke_budget;
 mod keys;
 mod limits;
 mod listings;
