@@ -16,15 +16,15 @@ const MAX_CORRECTED: usize = 3;
 /// Longer words that stand for a word of the query which they begin with.
 const LONGER_WORDS: u32 = 6;
 /// Postings that are read of a word of the query. Of a more frequent word the others weigh less than all of these.
-const OF_A_WORD: u32 = 2_000;
+const OF_A_WORD: u32 = 1_000;
 /// The same of a word that only stands for one.
 const OF_A_STAND_IN: u32 = 300;
 /// Endpoints whose score is completed with what frequent words weigh there.
-const COMPLETED: usize = 200;
+const COMPLETED: usize = 100;
 /// Endpoints of the rarest frequent word that are completed too: the others may weigh much there.
-const COMPLETED_OF_RAREST: usize = 500;
+const COMPLETED_OF_RAREST: usize = 300;
 /// Endpoints that are looked up at once to see whether they are listed and which of equal ones is first.
-const LOOKED_UP: usize = 50;
+const LOOKED_UP: usize = 20;
 /// Endpoints that are looked up in all.
 const MAX_LOOKED_UP: usize = 400;
 
