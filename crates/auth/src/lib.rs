@@ -5,6 +5,7 @@
 //! of its own, so that it never blocks an async thread and never queues without limit.
 
 pub mod access_token;
+mod arena;
 mod crypto;
 mod hub_claims;
 pub mod hub_tokens;

@@ -24,8 +24,10 @@ pub(crate) struct Pool {
 pub(crate) struct Shape {
     /// Name of the threads.
     pub(crate) name: &'static str,
-    /// Number of threads; 0 means one per core.
+    /// Number of threads; 0 means one per core, without those that are spared.
     pub(crate) threads: usize,
+    /// Cores that are left to others when the number of threads follows from the cores. One thread there always is.
+    pub(crate) spared_cores: usize,
     /// Most threads when their number follows from the cores.
     pub(crate) most: usize,
     /// How far the threads step back for others, 0 (not at all) to 19, as for nice(2).
@@ -84,7 +86,7 @@ fn cores() -> usize {
 
 fn thread_count(shape: &Shape, cores: usize) -> usize {
     match shape.threads {
-        0 => cores.min(shape.most).max(1),
+        0 => cores.saturating_sub(shape.spared_cores).min(shape.most).max(1),
         given => given,
     }
 }
@@ -118,7 +120,16 @@ mod tests {
 
     fn shape(threads: usize, max_queue: usize) -> Shape {
         let retry_after = Duration::from_secs(2);
-        Shape { name: "test", threads, most: 4, niceness: 7, max_queue, busy: "busy", retry_after }
+        Shape {
+            name: "test",
+            threads,
+            spared_cores: 0,
+            most: 4,
+            niceness: 7,
+            max_queue,
+            busy: "busy",
+            retry_after,
+        }
     }
 
     fn pool(threads: usize, max_queue: usize) -> Pool {
@@ -130,6 +141,8 @@ mod tests {
         let counts = [0, 1, 2, 4, 64].map(|cores| thread_count(&shape(0, 1), cores));
         assert_eq!(counts, [1, 1, 2, 4, 4]);
         assert_eq!(thread_count(&shape(8, 1), 2), 8, "an explicit number counts");
+        let sparing = Shape { spared_cores: 1, ..shape(0, 1) };
+        assert_eq!([1, 2, 4, 64].map(|cores| thread_count(&sparing, cores)), [1, 1, 3, 4]);
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ impl SignerPool {
             name: "rs256",
             threads,
             most: usize::MAX,
+            spared_cores: 0,
             niceness: 0,
             max_queue,
             busy: "Too many tokens are being signed; try again in a moment",

@@ -75,6 +75,13 @@ impl Server {
         self.memory("VmHWM:")
     }
 
+    /// Lets [`Self::peak_mib`] begin again with what is resident now.
+    pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {
+        let pid = self.child.id().context("the server has ended")?;
+        // 5: reset the peak, see proc_pid_clear_refs(5).
+        std::fs::write(format!("/proc/{pid}/clear_refs"), "5").context("reset the peak of the memory")
+    }
+
     fn memory(&self, field: &str) -> anyhow::Result<f64> {
         let pid = self.child.id().context("the server has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;

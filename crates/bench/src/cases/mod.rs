@@ -26,13 +26,14 @@ type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Case = for<'a> fn(&'a Plan, &'a mut Report) -> Running<'a>;
 
 /// Every case in the order in which it runs.
-pub(crate) fn all() -> [(&'static str, Case); 5] {
+pub(crate) fn all() -> [(&'static str, Case); 6] {
     [
         ("footprint", |plan, report| Box::pin(footprint::run(plan, report))),
         ("reads", |plan, report| Box::pin(reads::run(plan, report))),
         ("chat", |plan, report| Box::pin(chat::run(plan, report))),
         ("tokens", |plan, report| Box::pin(tokens::run(plan, report))),
         ("registry", |plan, report| Box::pin(registry::run(plan, report))),
+        ("logins", |plan, report| Box::pin(registry::logins(plan, report))),
     ]
 }
 

@@ -6,6 +6,7 @@ mod seed;
 mod sessions;
 mod sync;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
@@ -33,6 +34,8 @@ struct Registry {
     bare: Server,
     pool: PgPool,
     names: Vec<String>,
+    /// The most memory of the backend between registrations so far, in MiB.
+    peak: Cell<f64>,
     _postgres: PostgresServer,
     _redis: RedisServer,
     _data: TempDir,
@@ -44,12 +47,14 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> 
     reads::run(plan, &registry, report).await?;
     sessions::run(plan, &registry, report).await?;
     sync::run(&registry, report).await?;
-    report.at_most(
-        "backend, most memory under the load of these rows",
-        registry.hub.peak_mib()?,
-        MEMORY,
-        "MiB",
-    );
+    report.at_most("backend, most memory under the load of these rows", registry.peak_mib()?, MEMORY, "MiB");
+    registry.bare.stop().await?;
+    registry.hub.stop().await
+}
+
+/// Logins on a hub of the same size that has done nothing else.
+pub(crate) async fn logins(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+    let registry = start(plan).await?;
     sessions::logins(plan, &registry, report).await?;
     registry.bare.stop().await?;
     registry.hub.stop().await
@@ -61,7 +66,16 @@ async fn start(plan: &Plan) -> anyhow::Result<Registry> {
     let (pool, names) = fill(&url).await?;
     let hub = hub(plan, &data, &url, &redis.url).await?;
     let bare = plan.own(&["bare", "--registry", &url]).await?;
-    Ok(Registry { hub, bare, pool, names, _postgres: postgres, _redis: redis, _data: data })
+    Ok(Registry {
+        hub,
+        bare,
+        pool,
+        names,
+        peak: Cell::new(0.0),
+        _postgres: postgres,
+        _redis: redis,
+        _data: data,
+    })
 }
 
 /// Makes the tables and fills them. Gives the connections and some names of endpoints.
@@ -91,12 +105,22 @@ async fn hub(plan: &Plan, data: &TempDir, database: &str, redis: &str) -> anyhow
     Server::start(&plan.binaries.join("syfthub-backend"), &["serve"], &settings, port, "/health").await
 }
 
-/// Registers an account and gives the answer.
-async fn register(addr: SocketAddr, name: &str) -> anyhow::Result<serde_json::Value> {
-    let user = serde_json::json!({
-        "username": name, "email": format!("{name}@example.com"), "full_name": name, "password": PASSWORD,
-    });
-    call(addr, &Shot::post_json("/api/v1/auth/register", &user)).await
+impl Registry {
+    /// Registers an account for a row and gives the answer. What hashing its password takes is left out of
+    /// [`Self::peak_mib`]: logins have a row of their own for that.
+    async fn register(&self, name: &str) -> anyhow::Result<serde_json::Value> {
+        self.peak.set(self.peak_mib()?);
+        let user = serde_json::json!({
+            "username": name, "email": format!("{name}@example.com"), "full_name": name, "password": PASSWORD,
+        });
+        let made = call(self.hub.addr, &Shot::post_json("/api/v1/auth/register", &user)).await?;
+        self.hub.forget_peak()?;
+        Ok(made)
+    }
+
+    fn peak_mib(&self) -> anyhow::Result<f64> {
+        Ok(self.peak.get().max(self.hub.peak_mib()?))
+    }
 }
 
 /// Password of every account that the bench registers.

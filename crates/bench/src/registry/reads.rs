@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 
-use super::{CROWD, Registry, bare, call, register, seed};
+use super::{CROWD, Registry, bare, call, seed};
 use crate::cases::Plan;
 use crate::load::{self, Outcome, Shot};
 use crate::process::Server;
@@ -75,7 +75,7 @@ async fn crowd(
 }
 
 async fn callers(plan: &Plan, registry: &Registry, report: &mut Report) -> anyhow::Result<()> {
-    let made = register(registry.hub.addr, "bench-caller").await?;
+    let made = registry.register("bench-caller").await?;
     let token = made["access_token"].as_str().context("no access token")?;
     let claims = json!({"sub": made["user"]["id"].to_string(), "exp": 4_000_000_000_u64});
     let theirs = jsonwebtoken::encode(

@@ -5,13 +5,13 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::{Registry, call, register, seed};
+use super::{Registry, call, seed};
 use crate::load::Shot;
 use crate::report::Report;
 
 /// The worst of five, each replacing what the one before published.
 pub(super) async fn run(registry: &Registry, report: &mut Report) -> anyhow::Result<()> {
-    let made = register(registry.hub.addr, "bench-publisher").await?;
+    let made = registry.register("bench-publisher").await?;
     let token = made["access_token"].as_str().context("no access token")?;
     let mut worst = 0.0_f64;
     for round in 0..5 {
