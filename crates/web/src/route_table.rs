@@ -22,7 +22,7 @@ pub enum Match {
     Exact,
     /// Every path that starts with this text, which ends with `/` or is the start of a document's name.
     Prefix,
-    /// One or two segments: `/{owner}` and `/{owner}/{slug}`. Readers of HTML go to the web app.
+    /// One or two segments: `/{owner}` and `/{owner}/{slug}`, a page for people and JSON for programs.
     OwnerPage,
     /// What nothing else took.
     Rest,
@@ -124,8 +124,7 @@ pub fn route_of(path: &str) -> &'static Route {
     exact.or_else(longest).or_else(page).unwrap_or(REST)
 }
 
-/// Who answers a path. For owner pages this is backend; whether a reader of HTML gets the web app
-/// instead depends on the request ([`wants_page`]).
+/// Who answers a path.
 pub fn owner_of(path: &str) -> Owner {
     route_of(path).owner
 }
@@ -140,12 +139,6 @@ pub fn inner_path(path: &str) -> &str {
         Some("") | None => "/",
         Some(rest) => rest,
     }
-}
-
-/// Whether a request for an owner page comes from a browser's address bar: GET or HEAD that accepts HTML.
-pub fn wants_page(method: &http::Method, accept: Option<&str>) -> bool {
-    let reads = method == http::Method::GET || method == http::Method::HEAD;
-    reads && accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
 }
 
 /// Segments of a path; a trailing slash makes none. Files of the web app (with a dot in the first

@@ -238,7 +238,8 @@ fn production_redirects_to_tls_except_for_health() {
 #[test]
 fn production_serves_the_page_anew_and_the_security_headers_once() {
     let edge = Edge::start(Kind::Prod, true);
-    for path in ["/", "/some/page/of/the/app", "/ada/notes"] {
+    assert!(edge.secure("/ada/notes").contains("\"backend\""), "owners' pages are backend's, for people too");
+    for path in ["/", "/some/page/of/the/app"] {
         let answer = edge.secure(path);
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
         assert!(answer.contains("<title>SyftHub</title>"), "{path}");

@@ -48,6 +48,11 @@ fn varied(mut answer: Response) -> Response {
     answer
 }
 
+/// There is nothing here for this viewer, in words for a person or in JSON for a program.
+fn refused(error: Error, headers: &HeaderMap) -> ApiResult<Response> {
+    if wants_html(headers) { Ok(varied(page::refused(&error))) } else { Err(error.into()) }
+}
+
 /// An owner's endpoints: the public ones, and all active ones for the owner
 #[utoipa::path(get, path = "/{owner}", tag = "owner pages", security((), ("bearer" = [])),
     params(("owner" = String, Path, description = "The owner's name"), ("skip" = Option<u32>, Query, description = "Endpoints to leave out", minimum = 0, maximum = 10_000_000),
@@ -63,10 +68,13 @@ async fn owner(
 ) -> ApiResult<Response> {
     let page = read_page(&mut query, 10, 100);
     query.finish()?;
-    let owner = users.public(&name).await.map_err(|error| match error.code.http_status() {
-        404 => Error::not_found(format!("'{name}' not found")),
-        _ => error,
-    })?;
+    let owner = match users.public(&name).await {
+        Ok(owner) => owner,
+        Err(error) if error.code.http_status() == 404 => {
+            return refused(Error::not_found(format!("'{name}' not found")), &headers);
+        }
+        Err(error) => return Err(error.into()),
+    };
     let page = page.unwrap_or_default();
     let items = endpoints.of_owner(&owner, viewer.as_ref(), page).await?;
     Ok(varied(if wants_html(&headers) {
@@ -88,7 +96,7 @@ async fn endpoint(
 ) -> ApiResult<Response> {
     let viewer = viewer.as_ref();
     let Some(item) = endpoints.by_path(&owner, &slug, viewer).await? else {
-        return Err(hidden(&endpoints, &owner, &slug, viewer).await?.into());
+        return refused(hidden(&endpoints, &owner, &slug, viewer).await?, &headers);
     };
     Ok(varied(if wants_html(&headers) {
         page::endpoint(&item, &mapper::public(&item, viewer))

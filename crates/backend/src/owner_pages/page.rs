@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
+use syfthub_domain::Error;
 use syfthub_store::Page;
 use syfthub_store::endpoints::EndpointWithOwner;
 use syfthub_store::users::UserRow;
@@ -41,6 +42,18 @@ fn health_badge(out: &mut String, item: &EndpointWithOwner) {
     let state = state_name(row.is_active && !row.admin_disabled, row.health_status);
     let text = if state == "unknown" { "health unknown" } else { state };
     badge(out, state, text);
+}
+
+/// What people see where there is nothing for them.
+pub(super) fn refused(error: &Error) -> Response {
+    let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::NOT_FOUND);
+    let title =
+        if status == StatusCode::UNAUTHORIZED { "Sign in to see this" } else { "Nothing is published here" };
+    let body = format!(
+        "{STYLE}<main><header><h1>{title}</h1></header><p>{}.</p><p><a href=\"/\">To the start page</a></p></main>",
+        escape(&error.message)
+    );
+    html::page(status, title, &body)
 }
 
 /// An owner and a page of what they publish.

@@ -76,6 +76,27 @@ async fn people_get_a_page_and_programs_json() {
 }
 
 #[tokio::test]
+async fn people_are_told_in_words_that_there_is_nothing_for_them() {
+    let (_app, anon, bob) = TestApp::start().await.with_user("bob").await;
+    bob.publish("hidden", json!({"visibility": "private"})).await;
+    for (path, status, words) in [
+        ("/nobody", 404, "'nobody' not found"),
+        ("/bob/nothing", 404, "Owner or endpoint not found"),
+        ("/bob/hidden", 401, "Authentication required to access this endpoint"),
+    ] {
+        let page = anon.get_with(path, "accept", "text/html").await;
+        let text = &page.is(status).text;
+        assert!(
+            text.contains("<!doctype html>") && text.contains(&words.replace('\'', "&#39;")),
+            "{path}: {text}"
+        );
+        assert!(page.header("vary").to_ascii_lowercase().contains("accept"));
+        let answer = anon.get_with(path, "accept", "application/json").await;
+        assert_eq!(answer.is(status).json()["detail"], words, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_that_an_owner_writes_becomes_markup() {
     let (_app, anon, bob) = TestApp::start().await.with_user("bob").await;
     let evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";

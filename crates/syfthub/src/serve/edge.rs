@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, Either, Ready, ready};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use syfthub_domain::Error;
-use syfthub_web::route_table::{Match, Owner, inner_path, route_of, wants_page};
+use syfthub_web::route_table::{Match, Owner, inner_path, route_of};
 use syfthub_web::{ApiError, SecurityHeaders};
 use tower::{Service, ServiceExt as _};
 use url::Url;
@@ -62,13 +62,7 @@ impl Edge {
     }
 
     fn pick(&self, request: &Request<Body>) -> Option<&Router> {
-        let route = route_of(request.uri().path());
-        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-        let owner = match route.matches {
-            Match::OwnerPage if wants_page(request.method(), accept) => Owner::WebApp,
-            _ => route.owner,
-        };
-        match owner {
+        match route_of(request.uri().path()).owner {
             Owner::Backend => Some(&self.owners.backend),
             Owner::Aggregator => Some(&self.owners.aggregator),
             Owner::Mcp => Some(&self.owners.mcp),
@@ -197,7 +191,7 @@ mod tests {
             ("/mcp", "*/*", "mcp /mcp"),
             ("/mcp/health", "*/*", "mcp /health"),
             ("/alice/notes", "application/json", "backend /alice/notes"),
-            ("/alice/notes", "text/html,*/*", "web /alice/notes"),
+            ("/alice/notes", "text/html,*/*", "backend /alice/notes"),
             ("/", "*/*", "web /"),
         ] {
             assert_eq!(ask(path, accept).await.1, seen, "{path} {accept}");

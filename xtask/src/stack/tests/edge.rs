@@ -96,7 +96,11 @@ pub(super) fn mcp_is_not_redirected(stack: &mut Stack, _: Profile) -> Result<()>
 }
 
 pub(super) fn pages(stack: &mut Stack, _: Profile) -> Result<()> {
-    for path in ["/", "/some/page/of/the/app", "/nobody", "/nobody/nothing"] {
+    for path in ["/nobody", "/nobody/nothing"] {
+        let page = Request::new("GET", path).header("Accept", HTML).send(&stack.address)?.expect(404)?;
+        ensure!(page.body.contains("Nothing is published here"), "{path} is not a page: {}", page.body);
+    }
+    for path in ["/", "/some/page/of/the/app"] {
         let page = Request::new("GET", path).header("Accept", HTML).send(&stack.address)?.expect(200)?;
         ensure!(page.body.contains("<title>SyftHub</title>"), "{path} is not the page");
         ensure!(
