@@ -25,6 +25,7 @@ use tonic::service::Routes;
 use crate::chat::Chat;
 use crate::chat::grpc::ChatGrpc;
 use crate::chat::routes::{self, ChatRoutes};
+use crate::detached::Runs;
 use crate::space::{MAX_ANSWER, RETRY_WAITS, Space};
 
 /// Largest request body, in bytes; the history of a long conversation fits.
@@ -55,11 +56,18 @@ pub struct Pace {
     pub heartbeat: Duration,
     /// Longest wait for a reader that takes nothing any more (60 s).
     pub patience: Duration,
+    /// A process that works on a detached request and gave no sign of life for so long is gone (5 s).
+    pub silence: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { retry_waits: RETRY_WAITS, heartbeat: Duration::from_secs(3), patience: Duration::from_mins(1) }
+        Self {
+            retry_waits: RETRY_WAITS,
+            heartbeat: Duration::from_secs(3),
+            patience: Duration::from_mins(1),
+            silence: Duration::from_secs(5),
+        }
     }
 }
 
@@ -68,6 +76,7 @@ impl Default for Pace {
 pub struct App {
     settings: Settings,
     chat: Arc<Chat>,
+    runs: Arc<Runs>,
     limiter: RateLimiter,
     faults: FaultSink,
 }
@@ -89,11 +98,12 @@ impl App {
         };
         let client = Client::guarded(&settings.egress, limits)?;
         let space = Space::new(client, pace.retry_waits);
+        let runs = Runs::new(deps.cache.clone(), aggregator.total_timeout, pace.silence);
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
         let faults = syfthub_rpc::sent_to(deps.hub.clone(), deps.clock.clone());
         let chat =
             Arc::new(Chat::new(deps.hub, space, deps.clock, aggregator, &pace).reporting(faults.clone()));
-        Ok(Self { settings: settings.clone(), chat, limiter, faults })
+        Ok(Self { settings: settings.clone(), chat, runs, limiter, faults })
     }
 
     /// The HTTP routes, without the public prefix `/aggregator`.
@@ -101,6 +111,7 @@ impl App {
         let aggregator = &self.settings.aggregator;
         let chat = ChatRoutes {
             chat: Arc::clone(&self.chat),
+            runs: Arc::clone(&self.runs),
             limiter: self.limiter.clone(),
             rule: self.settings.rate_limits.chat,
             cookie: BrowserCookie::new(&self.settings.public.public),

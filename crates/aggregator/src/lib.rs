@@ -9,6 +9,7 @@ mod billing;
 mod chat;
 pub mod citations;
 pub mod command;
+mod detached;
 mod generate;
 mod openapi;
 mod prompt;

@@ -8,6 +8,12 @@ pub(crate) fn document() -> Value {
         "required": true,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ask"}}},
     });
+    let headers = json!([
+        {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 16, "maxLength": 255},
+            "description": "The request is worked on to its end although the client goes away, once for each key. The same request with the same key takes it up again for a minute after its end"},
+        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"},
+            "description": "The last event that the client has seen of such a request: only those after it are sent"},
+    ]);
     let refused = json!({"description": "A field is wrong; `detail` lists all of them"});
     let signed_out = json!({"description": "The credential is not good, or the service is closed to guests"});
     let foreign = json!({"description": "There is a session cookie and no token, and the request is not from a script of the hub's own pages"});
@@ -19,6 +25,7 @@ pub(crate) fn document() -> Value {
             "/ready": {"get": {"summary": "It takes requests", "responses": {"200": {"description": "Ready"}}}},
             "/api/v1/chat": {"post": {
                 "summary": "Ask a question and wait for the whole answer",
+                "parameters": headers.clone(),
                 "requestBody": body.clone(),
                 "responses": {
                     "200": {"description": "The answer with its sources"},
@@ -30,6 +37,7 @@ pub(crate) fn document() -> Value {
             }},
             "/api/v1/chat/stream": {"post": {
                 "summary": "Ask a question and follow the answer as server-sent events",
+                "parameters": headers,
                 "requestBody": body,
                 "responses": {
                     "200": {"description": "Events; the last is `done` or `error`", "content": {"text/event-stream": {}}},

@@ -106,6 +106,7 @@ error_codes! {
     UpstreamFailed => "UPSTREAM_FAILED", 502, Unavailable, "A service that this one depends on answered with an error.";
     UpstreamTimeout => "UPSTREAM_TIMEOUT", 504, DeadlineExceeded, "A service that this one depends on did not answer in time.";
     Unavailable => "UNAVAILABLE", 503, Unavailable, "The service cannot answer right now.";
+    Interrupted => "interrupted", 503, Unavailable, "The process that worked on a request with an Idempotency-Key is gone; what it had said was repeated.";
     Cancelled => "CANCELLED", 499, Cancelled, "The caller went away.";
     Internal => "INTERNAL_ERROR", 500, Internal, "A fault of the hub; the correlation id leads to the log line.";
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use futures::{Stream, StreamExt};
+use futures::{StreamExt, stream};
 use http::request::Parts;
-use http::{HeaderMap, header};
-use serde_json::Value;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use syfthub_config::{Rule, Secret};
 use syfthub_domain::{Error, Result};
@@ -19,6 +20,7 @@ use syfthub_web::{ApiError, ApiResult, ClientIp, RawJson, sse};
 
 use super::event::Event;
 use super::{Ask, Chat, Delivery, request, wire};
+use crate::detached::{self, Runs, Wish};
 
 /// Longest credential that is looked at, in bytes.
 const MAX_CREDENTIAL: usize = 8_192;
@@ -27,6 +29,7 @@ const MAX_CREDENTIAL: usize = 8_192;
 #[derive(Debug, Clone)]
 pub(crate) struct ChatRoutes {
     pub(crate) chat: Arc<Chat>,
+    pub(crate) runs: Arc<Runs>,
     pub(crate) limiter: RateLimiter,
     pub(crate) rule: Rule,
     pub(crate) cookie: BrowserCookie,
@@ -35,13 +38,28 @@ pub(crate) struct ChatRoutes {
 pub(crate) fn router(routes: ChatRoutes) -> Router {
     Router::new()
         .route("/api/v1/chat", post(complete))
-        .route("/api/v1/chat/stream", post(stream))
+        .route("/api/v1/chat/stream", post(stream_events))
         .with_state(routes)
 }
 
-async fn complete(State(routes): State<ChatRoutes>, request: Request) -> ApiResult<Json<Value>> {
-    let ask = routes.admit(request).await?;
-    let mut events = routes.chat.ask(ask, Delivery::Whole);
+async fn complete(State(routes): State<ChatRoutes>, request: Request) -> ApiResult<Response> {
+    let Admitted { ask, detach } = routes.admit(request, "chat").await?;
+    let chat = Arc::clone(&routes.chat);
+    let Some(detach) = detach else { return Ok(whole(&chat, ask).await.into_response()) };
+    let work = move || stream::once(async move { (KEPT_ANSWER, keep(whole(&chat, ask).await).await) });
+    let mut frames = routes.runs.take_up(detach, work).await?;
+    let frame = frames.next().await.unwrap_or_default();
+    match detached::read(&frame) {
+        Some((KEPT_ANSWER, answer)) => Ok(kept(&answer)),
+        _ => Err(detached::interrupted().into()),
+    }
+}
+
+/// The one event of a run whose client wants the whole answer at once.
+const KEPT_ANSWER: &str = "answer";
+
+async fn whole(chat: &Arc<Chat>, ask: Ask) -> ApiResult<Json<Value>> {
+    let mut events = chat.ask(ask, Delivery::Whole);
     while let Some(event) = events.next().await {
         match event {
             Event::Done(answer) => return Ok(Json(wire::response_json(&answer))),
@@ -55,29 +73,54 @@ async fn complete(State(routes): State<ChatRoutes>, request: Request) -> ApiResu
     Err(Error::internal("the chat ended without a last event").into())
 }
 
-async fn stream(State(routes): State<ChatRoutes>, request: Request) -> ApiResult<Response> {
-    let ask = routes.admit(request).await?;
-    Ok(sse::response(frames(routes.chat.ask(ask, Delivery::Streamed))))
+/// An answer, or a refusal, in a form that can be given to more than one client.
+async fn keep(answer: ApiResult<Json<Value>>) -> Value {
+    let (parts, body) = answer.into_response().into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let retry_after = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    json!({"status": parts.status.as_u16(), "retry_after": retry_after, "body": body})
 }
 
-fn frames(events: impl Stream<Item = Event>) -> impl Stream<Item = sse::Event> {
-    events.map(|event| {
-        let (name, data) = wire::event_json(&event);
-        sse::Event::new(name, data)
+fn kept(answer: &Value) -> Response {
+    let status = answer["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
+    let mut response = (status, Json(&answer["body"])).into_response();
+    if let Some(after) = answer["retry_after"].as_str().and_then(|after| HeaderValue::from_str(after).ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, after);
+    }
+    response
+}
+
+async fn stream_events(State(routes): State<ChatRoutes>, request: Request) -> ApiResult<Response> {
+    let Admitted { ask, detach } = routes.admit(request, "chat/stream").await?;
+    let chat = Arc::clone(&routes.chat);
+    let events = move || chat.ask(ask, Delivery::Streamed).map(|event| wire::event_json(&event));
+    Ok(match detach {
+        Some(detach) => sse::response_of_frames(routes.runs.take_up(detach, events).await?),
+        None => sse::response(events().map(|(name, data)| sse::Event::new(name, data))),
     })
+}
+
+/// A request that may be worked on.
+struct Admitted {
+    ask: Ask,
+    /// Present when it shall outlive its client.
+    detach: Option<detached::Request>,
 }
 
 impl ChatRoutes {
     /// Counts the request, then reads it, and checks who asks when guests are not served. An address
     /// beyond its limit does not get to send a body.
-    async fn admit(&self, request: Request) -> ApiResult<Ask> {
+    async fn admit(&self, request: Request, route: &'static str) -> ApiResult<Admitted> {
         let (mut parts, body) = request.into_parts();
         let Ok(client) = ClientIp::from_request_parts(&mut parts, &()).await;
         self.limiter.check("chat", &client.limit_bucket(), self.rule).await?;
         let authorization = credential(&parts.headers);
         let session = self.session(&parts);
-        let body = RawJson::from_request(Request::from_parts(parts, body), &()).await?;
-        let body = body.parse_with(request::parse)?;
+        let wish = Wish::read(&parts.headers)?;
+        let raw = RawJson::from_request(Request::from_parts(parts, body), &()).await?;
+        let body = raw.parse_with(request::parse)?;
         let mut ask = request::read(body, authorization, &self.chat.settings)?;
         if ask.credential.is_none() {
             ask.credential = session?;
@@ -86,7 +129,9 @@ impl ChatRoutes {
             self.limiter.check("chat-token", &fingerprint(credential), self.rule).await?;
         }
         self.chat.admit(ask.credential.as_ref()).await?;
-        Ok(ask)
+        let owner = || ask.credential.as_ref().map_or_else(|| detached::GUEST.to_owned(), fingerprint);
+        let detach = wish.map(|wish| detached::Request { wish, owner: owner(), route, body: raw.0 });
+        Ok(Admitted { ask, detach })
     }
 
     /// The session cookie of a browser, if a script of the hub's own pages sent it. It counts only when the request
@@ -122,7 +167,7 @@ mod tests {
 
     fn read(value: &'static str) -> Option<String> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, http::HeaderValue::from_static(value));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static(value));
         credential(&headers).map(|token| token.expose().to_owned())
     }
 

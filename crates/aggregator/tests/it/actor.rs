@@ -70,15 +70,22 @@ impl TestApp {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::sharing(None, change)
+    }
+
+    /// One of several processes that share a cache.
+    pub(crate) fn sharing(cache: Option<Cache>, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::for_tests(Path::new("unused"));
         change(&mut settings);
         let clock = FixedClock::new(Timestamp::from_secs(1_800_000_000));
         let hub = FakeHub::default();
-        let deps = Deps { hub: hub.peer(), cache: Cache::memory(clock.clone()), clock: clock.clone() };
+        let cache = cache.unwrap_or_else(|| Cache::memory(clock.clone()));
+        let deps = Deps { hub: hub.peer(), cache, clock: clock.clone() };
         let pace = Pace {
             retry_waits: [Duration::ZERO; 2],
             heartbeat: Duration::from_millis(20),
             patience: Duration::from_secs(2),
+            silence: Duration::from_millis(500),
         };
         let app = App::build_at(&settings, deps, pace).unwrap();
         Self { app, hub, clock }

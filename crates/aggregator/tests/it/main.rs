@@ -5,6 +5,7 @@ mod actor;
 mod answers;
 mod browser;
 mod command;
+mod detached;
 mod disconnect;
 mod events;
 mod faults;
