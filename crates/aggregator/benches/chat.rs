@@ -1,10 +1,13 @@
-//! What the hub itself does with the text of a question: ranking documents and annotating an answer.
+//! What the hub itself does with the text of a question: masking, ranking and comparing documents, and annotating an
+//! answer.
 #![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use syfthub_aggregator::citations::annotate;
+use syfthub_aggregator::dedupe::Distinct;
+use syfthub_aggregator::mask::mask;
 use syfthub_aggregator::rerank::{Candidate, rank};
 
 const WORDS: [&str; 16] = [
@@ -41,5 +44,31 @@ fn annotation(criterion: &mut Criterion) {
     criterion.bench_function("annotate 20 sentences", |bench| bench.iter(|| annotate(black_box(&answer))));
 }
 
-criterion_group!(benches, rerank, annotation);
+fn dedupe(criterion: &mut Criterion) {
+    let texts: Vec<String> = (0..50).map(|seed| text(seed, 500)).collect();
+    criterion.bench_function("compare 50 documents x 500 bytes", |bench| {
+        bench.iter(|| {
+            let mut distinct = Distinct::default();
+            texts.iter().filter(|text| distinct.keep(black_box(text))).count()
+        });
+    });
+}
+
+fn masking(criterion: &mut Criterion) {
+    let prose = text(1, 1024 * 1024);
+    let mut manual = String::new();
+    while manual.len() < 1024 * 1024 {
+        manual.push_str(&text(manual.len(), 400));
+        manual.push_str(
+            "See https://docs.example.org/install#2. Set the password: it is asked once; the token ends.\n",
+        );
+    }
+    let mut group = criterion.benchmark_group("mask");
+    group.throughput(Throughput::Bytes(1024 * 1024));
+    group.bench_function("1 MiB of prose", |bench| bench.iter(|| mask(black_box(&prose)).found.len()));
+    group.bench_function("1 MiB of a manual", |bench| bench.iter(|| mask(black_box(&manual)).found.len()));
+    group.finish();
+}
+
+criterion_group!(benches, rerank, annotation, dedupe, masking);
 criterion_main!(benches);

@@ -26,7 +26,8 @@ use crate::chat::Chat;
 use crate::chat::grpc::ChatGrpc;
 use crate::chat::routes::{self, ChatRoutes};
 use crate::detached::Runs;
-use crate::space::{MAX_ANSWER, RETRY_WAITS, Space};
+use crate::rerank::External;
+use crate::space::{BreakerReport, MAX_ANSWER, RETRY_WAITS, Space};
 
 /// Largest request body, in bytes; the history of a long conversation fits.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -97,12 +98,16 @@ impl App {
             max_body: MAX_ANSWER,
         };
         let client = Client::guarded(&settings.egress, limits)?;
-        let space = Space::new(client, pace.retry_waits);
+        let space = Space::new(client, pace.retry_waits, &aggregator.rules);
+        let reranker = aggregator.rules.reranker.clone().map(External::new).transpose()?;
         let runs = Runs::new(deps.cache.clone(), aggregator.total_timeout, pace.silence);
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
         let faults = syfthub_rpc::sent_to(deps.hub.clone(), deps.clock.clone());
-        let chat =
-            Arc::new(Chat::new(deps.hub, space, deps.clock, aggregator, &pace).reporting(faults.clone()));
+        let chat = Arc::new(
+            Chat::new(deps.hub, space, deps.clock, aggregator, &pace)
+                .reporting(faults.clone())
+                .reranking_by(reranker),
+        );
         Ok(Self { settings: settings.clone(), chat, runs, limiter, faults })
     }
 
@@ -136,6 +141,11 @@ impl App {
     /// The gRPC service, for the MCP service and the command line.
     pub fn grpc(&self) -> Routes {
         Routes::new(stubs::chat_server(ChatGrpc(Arc::clone(&self.chat))))
+    }
+
+    /// Endpoints that failed at their last call, with the state of their breakers.
+    pub fn breakers(&self) -> Vec<BreakerReport> {
+        self.chat.breakers()
     }
 
     /// Sends faults to the hub.

@@ -1,7 +1,7 @@
 //! The chat service: one question, answered from the documents of many owners.
 //!
-//! A request passes `chat` (read, admit, orchestrate), `retrieve` (ask the sources), [`rerank`] (one order for
-//! all documents), `prompt` (tell the model), `generate` (ask the model) and [`citations`] (say who
+//! A request passes `chat` (read, admit, orchestrate), `retrieve` (ask the sources), [`mask`] (no secrets leave
+//! documents), [`rerank`] (one order for all documents), [`dedupe`] (nothing twice), `prompt` (tell the model), `generate` (ask the model) and [`citations`] (say who
 //! carried the answer). It keeps nothing between requests but a few satellite tokens.
 
 mod app;
@@ -9,8 +9,10 @@ mod billing;
 mod chat;
 pub mod citations;
 pub mod command;
+pub mod dedupe;
 mod detached;
 mod generate;
+pub mod mask;
 mod openapi;
 mod prompt;
 pub mod rerank;
@@ -19,3 +21,4 @@ mod shape;
 mod space;
 
 pub use app::{App, Deps, Pace};
+pub use space::{BreakerReport, BreakerState};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::chat_settings::ChatRules;
 use crate::hub_settings::{Hub, RegistrationMode};
 use crate::mail_settings::{Mail, MailProvider, OneTimeCodes};
 use crate::optional_settings::OptionalParts;
@@ -193,6 +194,7 @@ fn test_aggregator(hub_url: Url) -> Aggregator {
         max_data_sources: 10,
         model_streaming: true,
         require_auth: false,
+        rules: ChatRules::for_tests(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`load`] turns an [`Input`] into [`Settings`] for one [`Role`], or reports all [`Problems`] at once.
 //! [`TABLE`] describes every setting; loading and all documents follow it.
 
+mod chat_settings;
 mod dotenv;
 mod for_tests;
 mod generated;
@@ -21,6 +22,7 @@ mod sources;
 mod table;
 mod urls;
 
+pub use chat_settings::{ChatRules, Reranker};
 pub use hub_settings::{Hub, RegistrationMode, is_mail_domain};
 pub use input::Input;
 pub use load::{GeneratedSecret, Loaded, Problem, Problems, load};

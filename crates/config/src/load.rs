@@ -2,6 +2,7 @@
 
 mod addresses;
 mod audit;
+mod chat;
 mod features;
 mod health;
 mod hub;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::chat_settings::ChatRules;
+
 /// At most `max` requests per `window`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -130,6 +132,8 @@ pub struct Aggregator {
     pub model_streaming: bool,
     /// Whether guests are refused.
     pub require_auth: bool,
+    /// How sources, documents and prompts are treated.
+    pub rules: ChatRules,
 }
 
 /// The MCP service.

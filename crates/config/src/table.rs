@@ -1,6 +1,7 @@
 //! The one table of settings. Loading, `docs/CONFIG.md`, `.env.example` and `syfthub config` follow it.
 
 mod audit;
+mod chat;
 mod features;
 mod foundation;
 mod health;
@@ -237,6 +238,7 @@ pub static TABLE: LazyLock<Vec<SettingDoc>> = LazyLock::new(|| {
         audit::SETTINGS,
         foundation::SETTINGS,
         features::SETTINGS,
+        chat::SETTINGS,
         health::SETTINGS,
         hub::SETTINGS,
         mail::SETTINGS,

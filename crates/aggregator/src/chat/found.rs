@@ -1,15 +1,19 @@
-//! What the sources returned, put in order: unique titles, ranking, and the excerpts for the model.
+//! What the sources returned, put in order: masked, with unique titles, ranked, and cut down to what the
+//! model sees.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::event::{Citation, Source, SourceInfo};
 use super::titles::Titles;
+use crate::dedupe::Distinct;
+use crate::mask::mask;
 use crate::prompt::Excerpt;
-use crate::rerank::{self, Candidate};
+use crate::rerank::{self, Candidate, External, Ranked};
 use crate::retrieve::Outcome;
 use crate::space::Held;
 
-/// More text than this is ranked on a thread of its own, so that other requests are not held up.
+/// More text than this is worked on in a thread of its own, so that other requests are not held up.
 const INLINE_TEXT: usize = 128 * 1024;
 
 /// Documents of all sources in the order of the request.
@@ -28,6 +32,42 @@ pub(super) struct Selection {
     pub(super) kept: Vec<usize>,
     /// Whether a common ranking was possible.
     pub(super) is_ranked: bool,
+}
+
+/// Masks the secrets in all titles and texts, before anybody sees them.
+pub(super) async fn masked(mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let bytes: usize =
+        outcomes.iter().flat_map(|outcome| &outcome.documents).map(|doc| doc.content.len()).sum();
+    if bytes <= INLINE_TEXT {
+        outcomes.iter_mut().for_each(mask_outcome);
+        return outcomes;
+    }
+    let masking = tokio::task::spawn_blocking(move || {
+        outcomes.iter_mut().for_each(mask_outcome);
+        outcomes
+    });
+    // Only a fault of ours ends it early; then no text is better than one that was not looked at.
+    masking.await.unwrap_or_default()
+}
+
+fn mask_outcome(outcome: &mut Outcome) {
+    let mut secrets = 0;
+    for document in &mut outcome.documents {
+        for text in [&mut document.title, &mut document.content] {
+            let masked = mask(text);
+            for (kind, count) in &masked.found {
+                secrets += count;
+                let count = u64::try_from(*count).unwrap_or(u64::MAX);
+                metrics::counter!("syfthub_secrets_masked_total", "kind" => *kind).increment(count);
+            }
+            if let Cow::Owned(masked) = masked.text {
+                *text = masked;
+            }
+        }
+    }
+    if secrets > 0 {
+        tracing::warn!(target: super::TARGET, path = outcome.path, secrets, "chat.secrets.masked");
+    }
 }
 
 impl Found {
@@ -56,22 +96,42 @@ impl Found {
         (found, infos)
     }
 
-    /// Ranks all documents against the prompt and keeps the best `top_k`; when that is not possible,
-    /// the best by the sources' own scores.
-    pub(super) async fn select(self, prompt: &str, top_k: usize) -> (Self, Selection) {
+    /// Ranks all documents against the prompt, leaves out what says the same as a better one, and keeps
+    /// the best `top_k`; when ranking is not possible, the best by the sources' own scores.
+    pub(super) async fn select(
+        self,
+        prompt: &str,
+        top_k: usize,
+        external: Option<&External>,
+    ) -> (Self, Selection) {
+        let (found, ranked) = self.rank_all(prompt).await;
+        let Some(mut ranked) = ranked else {
+            let selection = found.by_own_score(top_k);
+            return (found, selection);
+        };
+        if let Some(external) = external {
+            match external.rank(prompt, &ranked, |index| found.sources[index].content.as_str()).await {
+                Ok(order) => ranked = order,
+                Err(error) => tracing::warn!(target: super::TARGET, %error, "chat.reranking.external_failed"),
+            }
+        }
+        let kept = found.distinct(&ranked, top_k);
+        (found, Selection { kept, is_ranked: true })
+    }
+
+    async fn rank_all(self, prompt: &str) -> (Self, Option<Vec<Ranked>>) {
         let bytes: usize = self.sources.iter().map(|source| source.content.len()).sum();
         if !(INLINE_TEXT..=rerank::MAX_TEXT).contains(&bytes) {
-            let selection = self.rank(prompt, top_k);
-            return (self, selection);
+            let ranked = self.rank(prompt);
+            return (self, ranked);
         }
         let shared = Arc::new(self);
         let (found, prompt) = (Arc::clone(&shared), prompt.to_owned());
-        let ranked = tokio::task::spawn_blocking(move || found.rank(&prompt, top_k)).await;
-        let selection = ranked.unwrap_or_else(|_| shared.by_own_score(top_k));
-        (Arc::unwrap_or_clone(shared), selection)
+        let ranked = tokio::task::spawn_blocking(move || found.rank(&prompt)).await;
+        (Arc::unwrap_or_clone(shared), ranked.ok().flatten())
     }
 
-    fn rank(&self, prompt: &str, top_k: usize) -> Selection {
+    fn rank(&self, prompt: &str) -> Option<Vec<Ranked>> {
         let candidates: Vec<Candidate<'_>> = self
             .sources
             .iter()
@@ -83,15 +143,17 @@ impl Found {
                 score: *score,
             })
             .collect();
-        match rerank::rank(prompt, &candidates, top_k) {
-            Ok(ranked) => {
-                Selection { kept: ranked.iter().map(|ranked| ranked.index).collect(), is_ranked: true }
-            }
-            Err(error) => {
-                tracing::warn!(target: super::TARGET, %error, "chat.reranking.failed");
-                self.by_own_score(top_k)
-            }
-        }
+        let ranked = rerank::rank(prompt, &candidates, candidates.len());
+        ranked
+            .inspect_err(|error| tracing::warn!(target: super::TARGET, %error, "chat.reranking.failed"))
+            .ok()
+    }
+
+    /// The best `top_k` that differ. Only as many are compared as it takes.
+    fn distinct(&self, ranked: &[Ranked], top_k: usize) -> Vec<usize> {
+        let mut distinct = Distinct::default();
+        let differs = |index: &usize| distinct.keep(&self.sources[*index].content);
+        ranked.iter().map(|ranked| ranked.index).filter(differs).take(top_k).collect()
     }
 
     fn by_own_score(&self, top_k: usize) -> Selection {
@@ -118,5 +180,54 @@ impl Found {
             Citation { number: rank + 1, path: source.path.clone(), title: source.title.clone() }
         };
         selection.kept.iter().enumerate().map(citation).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn found(documents: &[(String, f64)]) -> Found {
+        let mut found = Found::default();
+        for (index, (content, score)) in documents.iter().enumerate() {
+            let source =
+                Source { title: String::new(), path: format!("a/{index}"), content: content.clone() };
+            found.sources.push(source);
+            found.origins.push(0);
+            found.scores.push(*score);
+        }
+        found
+    }
+
+    fn kept_texts(documents: &[(String, f64)], top_k: usize) -> Vec<String> {
+        let found = found(documents);
+        let ranked = found.rank("alpha beta").unwrap();
+        found.distinct(&ranked, top_k).into_iter().map(|index| found.sources[index].content.clone()).collect()
+    }
+
+    #[test]
+    fn a_near_duplicate_makes_room_for_another_document() {
+        let text = "alpha beta one two three four five six seven eight nine ten";
+        let documents = [(text.to_owned(), 0.9), (format!("{text}!"), 0.8), ("gamma delta".to_owned(), 0.1)];
+        assert_eq!(kept_texts(&documents, 2), [text, "gamma delta"]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_the_documents_does_not_matter_where_scores_differ(
+            texts in prop::collection::vec("[a-d]{1,2}( [a-d]{1,2}){0,8}", 1..10),
+            turn in 0_usize..10,
+            top_k in 1_usize..6,
+        ) {
+            let mut documents: Vec<(String, f64)> =
+                texts.into_iter().enumerate().map(|(index, text)| (text, 0.9 - index as f64 / 50.0)).collect();
+            let first = kept_texts(&documents, top_k);
+            prop_assert!(!first.is_empty());
+            let turn = turn % documents.len();
+            documents.rotate_left(turn);
+            prop_assert_eq!(kept_texts(&documents, top_k), first);
+        }
     }
 }

@@ -36,7 +36,8 @@ use tokens::SatelliteTokens;
 pub(crate) use tokens::Tokens;
 
 use crate::app::Pace;
-use crate::space::Space;
+use crate::rerank::External;
+use crate::space::{BreakerReport, Space};
 
 const TARGET: &str = "syfthub.aggregator.chat";
 /// Events that wait for a slow reader before the work pauses.
@@ -63,6 +64,7 @@ pub(crate) struct Chat {
     heartbeat: Duration,
     patience: Duration,
     faults: Option<FaultSink>,
+    reranker: Option<External>,
 }
 
 impl Chat {
@@ -75,13 +77,20 @@ impl Chat {
     ) -> Self {
         let tokens = SatelliteTokens::new(hub.clone(), clock);
         let (heartbeat, patience) = (pace.heartbeat, pace.patience);
-        Self { hub, space, tokens, settings, heartbeat, patience, faults: None }
+        Self { hub, space, tokens, settings, heartbeat, patience, faults: None, reranker: None }
     }
 
     /// The same, telling `faults` of streams that end with one: their status was sent before.
     #[must_use]
     pub(crate) fn reporting(mut self, faults: FaultSink) -> Self {
         self.faults = Some(faults);
+        self
+    }
+
+    /// The same, asking `reranker` for the order of documents.
+    #[must_use]
+    pub(crate) fn reranking_by(mut self, reranker: Option<External>) -> Self {
+        self.reranker = reranker;
         self
     }
 
@@ -115,6 +124,11 @@ impl Chat {
             }
             outlet.last(last).await;
         })
+    }
+
+    /// Endpoints that failed at their last call.
+    pub(crate) fn breakers(&self) -> Vec<BreakerReport> {
+        self.space.breakers()
     }
 
     fn report(&self, last: &Event) {

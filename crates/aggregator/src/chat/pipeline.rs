@@ -9,7 +9,7 @@ use syfthub_domain::{Error, ErrorCode, Result};
 use tokio::time::Instant;
 
 use super::event::{Answer, Event, SourceInfo};
-use super::found::{Found, Selection};
+use super::found::{self, Found, Selection};
 use super::outlet::Outlet;
 use super::{Ask, Chat, Delivery, TARGET, Tokens, millis};
 use crate::billing::Billing;
@@ -48,6 +48,8 @@ impl<'a> Run<'a> {
         for outcome in &outcomes {
             self.billing.add(&outcome.path, outcome.policy.as_ref());
         }
+        let outcomes =
+            if self.chat.settings.rules.mask_secrets { found::masked(outcomes).await } else { outcomes };
         let (found, retrieval_info) = Found::collect(outcomes);
         log_retrieved(&found, &retrieval_info, retrieval_time_ms);
         check_sources(&retrieval_info, self.ask.require_all_sources)?;
@@ -96,7 +98,8 @@ impl<'a> Run<'a> {
         }
         self.emit(Event::RerankingStart { documents: found.sources.len() }).await?;
         let started = Instant::now();
-        let (found, selection) = found.select(&self.ask.prompt, self.ask.top_k).await;
+        let (found, selection) =
+            found.select(&self.ask.prompt, self.ask.top_k, self.chat.reranker.as_ref()).await;
         let time_ms = millis(started.elapsed());
         // After a failed ranking the count is what came back, as clients know it.
         let documents = if selection.is_ranked { selection.kept.len() } else { found.sources.len() };

@@ -2,11 +2,13 @@
 //! score that each source gave. Needs no model and no memory to speak of, takes one pass over the text,
 //! and gives the same order for the same input.
 
+mod external;
 mod words;
 
 use std::collections::HashMap;
 
-use words::each_word;
+pub(crate) use external::External;
+pub(crate) use words::each_word;
 
 /// Saturation of repeated words, the usual value.
 const K1: f64 = 1.2;

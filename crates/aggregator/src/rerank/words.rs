@@ -2,7 +2,7 @@
 
 /// Calls `visit` for each word of `text` in lower case: runs of letters and digits, and each character
 /// by itself in scripts that are written without blanks. A plural `s` is dropped.
-pub(super) fn each_word(text: &str, mut visit: impl FnMut(&str)) {
+pub(crate) fn each_word(text: &str, mut visit: impl FnMut(&str)) {
     let mut lower = String::new();
     let mut rest = text;
     while !rest.is_empty() {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::chat::{Ask, EndpointRef, Tokens};
-use crate::space::{Accept, Failure, Held, Space, Target};
+use crate::space::{Failure, Held, Space, Target};
 
 /// How a source ended. SDKs refuse any other name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -114,10 +114,7 @@ async fn query_source(
         "include_metadata": true,
     });
     let target = Target::new(source, tokens);
-    let answer = tokio::time::timeout(timeout, async {
-        space.query(&target, &body, Accept::Json).await?.json(read::ANSWER, MAX_ANSWER).await
-    });
-    let outcome = match answer.await.unwrap_or(Err(Failure::Timeout)) {
+    let outcome = match space.read(&target, &body, (read::ANSWER, MAX_ANSWER), timeout).await {
         Ok((json, held)) => read::outcome(index, path, json, held),
         Err(failure) => failed(index, path, failure, ask.credential.is_some()),
     };

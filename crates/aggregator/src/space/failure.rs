@@ -1,5 +1,7 @@
 //! Why a call to an endpoint gave nothing, in words for the person who asked.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::shape::{self, Shape};
@@ -35,7 +37,7 @@ pub(crate) enum Failure {
     #[error(
         "The endpoint is unreachable: a web page came back instead of its answer. Contact the owner of the endpoint"
     )]
-    WebPage,
+    WebPage { code: u16 },
     /// 200 with something else than JSON.
     #[error("The endpoint returned invalid JSON")]
     InvalidJson,
@@ -45,6 +47,11 @@ pub(crate) enum Failure {
     /// The answers that are in hand already leave no room for this one.
     #[error("This hub is busy with too many large answers; try again shortly")]
     Busy,
+    /// It failed so often that it is left alone for a while.
+    #[error(
+        "The endpoint failed several times in a row and is left alone for now; try again in {seconds} seconds"
+    )]
+    Resting { seconds: u64 },
     /// The endpoint gave up while it answered.
     #[error("{0}")]
     GaveUp(String),
@@ -52,18 +59,23 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// From a complete answer with a status other than 200.
-    pub(super) fn from_answer(code: u16, body: &[u8]) -> Self {
+    pub(super) fn from_answer(code: u16, retry_after: Option<u32>, body: &[u8]) -> Self {
         let json = shape::read(body, ERROR).ok();
         if json.is_none() && is_web_page(body) {
             if code != 403 {
-                return Self::WebPage;
+                return Self::WebPage { code };
             }
             let detail = "the endpoint named no reason".to_owned();
             return Self::Status { code, detail, outcome: None, policy: None };
         }
         let detail =
             json.as_ref().and_then(detail_of).unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
-        let detail = detail.trim().chars().take(MAX_DETAIL_CHARS).collect();
+        let mut detail: String = detail.trim().chars().take(MAX_DETAIL_CHARS).collect();
+        if let Some(seconds) = retry_after.filter(|_| matches!(code, 429 | 503)) {
+            let blank = if detail.is_empty() { "" } else { " " };
+            // Writing to a String cannot fail.
+            let _ = write!(detail, "{blank}(try again in {seconds} seconds)");
+        }
         let policy = json.and_then(|mut json| json.get_mut("policy_metadata").map(Value::take));
         let outcome = policy.as_ref().and_then(|policy| policy.get("outcome")?.as_str()).map(str::to_owned);
         Self::Status { code, detail, outcome, policy }
@@ -95,7 +107,10 @@ impl Failure {
 
     /// Statuses that another attempt may heal.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Status { code: 500 | 502 | 503 | 504, .. })
+        matches!(
+            self,
+            Self::Status { code: 500 | 502 | 503 | 504, .. } | Self::WebPage { code: 500 | 502 | 503 | 504 }
+        )
     }
 }
 
@@ -119,7 +134,7 @@ mod tests {
     use super::*;
 
     fn text(code: u16, body: &str) -> String {
-        Failure::from_answer(code, body.as_bytes()).to_string()
+        Failure::from_answer(code, None, body.as_bytes()).to_string()
     }
 
     #[test]
@@ -132,14 +147,22 @@ mod tests {
     #[test]
     fn web_pages_are_named_as_such() {
         assert!(text(502, "  <!DOCTYPE html><p>Bad gateway").contains("Contact the owner"));
-        let denied = Failure::from_answer(403, b"<html>");
+        let denied = Failure::from_answer(403, None, b"<html>");
         assert!(matches!(denied, Failure::Status { code: 403, .. }));
+    }
+
+    #[test]
+    fn the_wait_that_an_endpoint_asks_for_is_passed_on() {
+        let text = |code, body: &[u8]| Failure::from_answer(code, Some(7), body).to_string();
+        assert_eq!(text(429, br#"{"detail":"slow down"}"#), "HTTP 429: slow down (try again in 7 seconds)");
+        assert_eq!(text(503, b""), "HTTP 503: (try again in 7 seconds)");
+        assert_eq!(text(404, b"gone"), "HTTP 404: gone");
     }
 
     #[test]
     fn the_outcome_of_a_policy_is_kept() {
         let body = br#"{"detail":"slow down","policy_metadata":{"outcome":"rate_limited","entries":[]}}"#;
-        let failure = Failure::from_answer(403, body);
+        let failure = Failure::from_answer(403, None, body);
         assert!(
             matches!(&failure, Failure::Status { outcome: Some(outcome), .. } if outcome == "rate_limited")
         );

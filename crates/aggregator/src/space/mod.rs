@@ -2,30 +2,37 @@
 //! and models alike. Addresses come from callers, so every hop goes through the guarded client.
 
 mod address;
+mod breaker;
 mod failure;
 mod memory;
+mod owners;
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
-use syfthub_config::Secret;
+use syfthub_config::{ChatRules, Secret};
 use syfthub_egress::{Client, Response};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
+pub use breaker::{BreakerReport, BreakerState};
+use breaker::{Breakers, Ticket, Verdict};
 pub(crate) use failure::Failure;
 pub(crate) use memory::Held;
 use memory::Memory;
+use owners::{Owners, Turn};
 
 use crate::chat::{EndpointRef, Tokens};
 use crate::shape::{self, Shape};
 
 /// Waits before the second and the third attempt.
 pub(crate) const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
-/// Calls under way at once in this process; more wait for their turn.
-const MAX_CALLS: usize = 512;
+/// Calls to data sources under way at once in this process; more wait for their turn.
+const MAX_SOURCE_CALLS: usize = 512;
+/// Calls to models under way at once in this process. A stream takes minutes and little else.
+const MAX_MODEL_CALLS: usize = 8_192;
 /// Most that answers may take at once in this process, in bytes.
 const MAX_IN_HAND: usize = 256 * 1024 * 1024;
 /// Most that is read of any answer, in bytes.
@@ -59,16 +66,61 @@ impl<'a> Target<'a> {
 pub(crate) struct Space {
     client: Client,
     retry_waits: [Duration; 2],
-    calls: Semaphore,
+    source_calls: Semaphore,
+    model_calls: Semaphore,
+    owners: Owners,
+    breakers: Breakers,
     memory: Memory,
 }
 
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Waits for its owner's turn.
+    Source,
+    Model,
+}
+
 impl Space {
-    pub(crate) fn new(client: Client, retry_waits: [Duration; 2]) -> Self {
-        Self { client, retry_waits, calls: Semaphore::new(MAX_CALLS), memory: Memory::new(MAX_IN_HAND) }
+    pub(crate) fn new(client: Client, retry_waits: [Duration; 2], rules: &ChatRules) -> Self {
+        Self {
+            client,
+            retry_waits,
+            source_calls: Semaphore::new(MAX_SOURCE_CALLS),
+            model_calls: Semaphore::new(MAX_MODEL_CALLS),
+            owners: Owners::new(rules.calls_per_owner),
+            breakers: Breakers::new(rules.breaker_failures, rules.breaker_pause),
+            memory: Memory::new(MAX_IN_HAND),
+        }
     }
 
-    /// Sends `body`. Statuses that may heal are tried again, at most twice; nothing else is.
+    /// Endpoints that failed at their last call.
+    pub(crate) fn breakers(&self) -> Vec<BreakerReport> {
+        self.breakers.report()
+    }
+
+    /// Asks a data source and reads the whole answer, at most `max` bytes of it. `timeout` bounds everything:
+    /// waiting for a turn, repetitions, the body.
+    pub(crate) async fn read(
+        &self,
+        target: &Target<'_>,
+        body: &Value,
+        (shape, max): (Shape, usize),
+        timeout: Duration,
+    ) -> Result<(Value, Held), Failure> {
+        let url = address::query_url(target.endpoint)?;
+        let ticket = self.breakers.admit(target.endpoint, &url)?;
+        let reading = async {
+            self.send(Kind::Source, &url, target, body, Accept::Json, &ticket).await?.json(shape, max).await
+        };
+        let result = tokio::time::timeout(timeout, reading).await.unwrap_or(Err(Failure::Timeout));
+        let was_asked = ticket.asked_for() * 2 >= timeout;
+        let verdict = |failure: &Failure| Verdict::of(failure, was_asked);
+        ticket.tell(result.as_ref().err().map_or(Verdict::Alive, verdict));
+        result
+    }
+
+    /// Asks a model. Statuses that may heal are tried again, at most twice; nothing else is.
     pub(crate) async fn query<'a>(
         &'a self,
         target: &Target<'_>,
@@ -76,10 +128,28 @@ impl Space {
         accept: Accept,
     ) -> Result<Reply<'a>, Failure> {
         let url = address::query_url(target.endpoint)?;
+        let ticket = self.breakers.admit(target.endpoint, &url)?;
+        let result = self.send(Kind::Model, &url, target, body, accept, &ticket).await;
+        let verdict = |failure: &Failure| Verdict::of(failure, true);
+        ticket.tell(result.as_ref().err().map_or(Verdict::Alive, verdict));
+        result
+    }
+
+    async fn send<'a>(
+        &'a self,
+        kind: Kind,
+        url: &Url,
+        target: &Target<'_>,
+        body: &Value,
+        accept: Accept,
+        ticket: &Ticket<'_>,
+    ) -> Result<Reply<'a>, Failure> {
         let body = Bytes::from(body.to_string());
         let mut waits = self.retry_waits.iter();
         loop {
-            match self.attempt(&url, target, body.clone(), accept).await {
+            let turn = self.turn(kind, target, url).await?;
+            ticket.asking();
+            match self.attempt(turn, url, target, body.clone(), accept).await {
                 Err(failure) if failure.is_transient() => match waits.next() {
                     Some(wait) => tokio::time::sleep(*wait).await,
                     None => return Err(failure),
@@ -89,14 +159,28 @@ impl Space {
         }
     }
 
+    /// Waits until a call may be made: first for the owner, so that who waits for a slow owner takes
+    /// nothing from the others.
+    async fn turn<'a>(&'a self, kind: Kind, target: &Target<'_>, url: &Url) -> Result<Place<'a>, Failure> {
+        let (owner, calls) = match kind {
+            Kind::Source => {
+                let owner = target.endpoint.owner_username.as_deref().unwrap_or_default();
+                (Some(self.owners.turn(owner, &address::origin(url)).await?), &self.source_calls)
+            }
+            Kind::Model => (None, &self.model_calls),
+        };
+        let call = calls.acquire().await.map_err(|_| Failure::Timeout)?;
+        Ok(Place { _owner: owner, _call: call })
+    }
+
     async fn attempt<'a>(
         &'a self,
+        place: Place<'a>,
         url: &Url,
         target: &Target<'_>,
         body: Bytes,
         accept: Accept,
     ) -> Result<Reply<'a>, Failure> {
-        let call = self.calls.acquire().await.map_err(|_| Failure::Timeout)?;
         let origin = address::origin(url);
         // The client adds the correlation id and the trace context by itself.
         let mut request = self
@@ -118,11 +202,20 @@ impl Space {
             request.body(body).send().await.map_err(|error| Failure::from_egress(error, &origin))?;
         let status = response.status().as_u16();
         if status == 200 {
-            return Ok(Reply { response, origin, held: self.memory.hold(), _call: call });
+            return Ok(Reply { response, origin, held: self.memory.hold(), _place: place });
         }
+        let wait =
+            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = response.excerpt(MAX_ERROR).await;
-        Err(Failure::from_answer(status, body.as_bytes()))
+        Err(Failure::from_answer(status, wait, body.as_bytes()))
     }
+}
+
+/// Leave to have one call under way.
+#[derive(Debug)]
+struct Place<'a> {
+    _owner: Option<Turn<'a>>,
+    _call: SemaphorePermit<'a>,
 }
 
 /// An answer with status 200 whose body has not been read.
@@ -131,7 +224,7 @@ pub(crate) struct Reply<'a> {
     response: Response,
     origin: String,
     held: Held,
-    _call: SemaphorePermit<'a>,
+    _place: Place<'a>,
 }
 
 impl Reply<'_> {
@@ -154,7 +247,7 @@ impl Reply<'_> {
         }
         match shape::read(&body, shape) {
             Ok(json) => Ok((json, self.held)),
-            Err(_) if failure::is_web_page(&body) => Err(Failure::WebPage),
+            Err(_) if failure::is_web_page(&body) => Err(Failure::WebPage { code: 200 }),
             Err(_) => Err(Failure::InvalidJson),
         }
     }

@@ -3,6 +3,7 @@
 
 mod actor;
 mod answers;
+mod breaker;
 mod browser;
 mod command;
 mod detached;
@@ -15,6 +16,7 @@ mod hostile;
 mod hub;
 mod privacy;
 mod prompts;
+mod ranking;
 mod refusals;
 mod sources;
 mod upstream;

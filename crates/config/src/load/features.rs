@@ -97,6 +97,7 @@ pub(super) fn aggregator(reader: &mut Reader, environment: Environment, http: &H
         max_data_sources: reader.integer("AGGREGATOR_MAX_DATA_SOURCES", 10),
         model_streaming: reader.flag("AGGREGATOR_MODEL_STREAMING_ENABLED", true),
         require_auth: reader.flag("AGGREGATOR_REQUIRE_AUTH", false),
+        rules: super::chat::chat_rules(reader),
     }
 }
 
