@@ -148,6 +148,11 @@ impl App {
         self.chat.breakers()
     }
 
+    /// Sends what is still to be told to the hub, within a few seconds.
+    pub async fn close(&self) {
+        self.chat.usage().flush().await;
+    }
+
     /// Sends faults to the hub.
     pub fn faults(&self) -> FaultSink {
         self.faults.clone()
@@ -167,6 +172,7 @@ impl App {
         let grpc = server.serve(grpc_listener, shutdown.wait());
         shutdown.readiness().set(true);
         let (http, grpc) = tokio::join!(serve(listener, router, shutdown.clone(), grace), grpc);
+        self.close().await;
         http.context("HTTP")?;
         grpc.context("gRPC")
     }

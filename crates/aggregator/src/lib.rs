@@ -19,6 +19,7 @@ pub mod rerank;
 mod retrieve;
 mod shape;
 mod space;
+mod usage;
 
 pub use app::{App, Deps, Pace};
 pub use space::{BreakerReport, BreakerState};

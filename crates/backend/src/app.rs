@@ -47,6 +47,7 @@ use crate::mail::{Mail, Mailer};
 use crate::monitor::Monitor;
 use crate::parts::Parts;
 use crate::peers::Peers;
+use crate::presets::Presets;
 use crate::router::{self, AppState, Features};
 use crate::sessions::Sessions;
 use crate::setup::Setup;
@@ -54,6 +55,8 @@ use crate::sign_in_providers::SignInProviders;
 use crate::statistics::Statistics;
 use crate::tokens::Tokens;
 use crate::tunnels::Tunnels;
+use crate::usage::Usage;
+use crate::usage::grpc::UsageGrpc;
 use crate::users::{Neighbours, Users};
 use crate::verification::Verification;
 use crate::wallet::Wallet;
@@ -160,6 +163,7 @@ impl App {
         Routes::new(stubs::identity_server(IdentityGrpc(self.state.clone())))
             .add_service(stubs::directory_server(DirectoryGrpc(self.state.clone())))
             .add_service(stubs::ops_server(OpsGrpc(self.clone())))
+            .add_service(stubs::usage_server(UsageGrpc(self.state.clone())))
             .add_service(health)
     }
 
@@ -276,8 +280,10 @@ fn features(parts: &Parts, hashing: Arc<Passwords>, keys: Keys) -> Result<Featur
         invoke: Arc::new(invoke),
         monitor: Arc::new(Monitor::build(parts, endpoints)?),
         peers: Arc::new(Peers::build(parts)?),
+        presets: Arc::new(Presets::build(parts)?),
         statistics: Arc::new(Statistics::build(parts)?),
         tunnels: Arc::new(Tunnels::build(parts)?),
+        usage: Arc::new(Usage::build(parts)?),
         verification: Arc::new(Verification::build(parts)?),
         wallet: Arc::new(Wallet::build(parts)?),
     })
@@ -319,6 +325,7 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock, facts: Facts) -> V
     let hub_settings = Arc::clone(&state.hub_settings);
     let keys = Arc::clone(state.identity_provider.keys());
     let (db, clock) = (db.clone(), clock.clone());
+    let usage = Arc::clone(&state.usage);
     let verification = Arc::clone(&state.verification);
     vec![
         spawn_linked(async move { verification.clean_up_forever().await }),
@@ -333,12 +340,12 @@ fn background(state: &AppState, db: &Db, clock: &SharedClock, facts: Facts) -> V
         spawn_linked(async move { access.follow_changes().await }),
         spawn_linked(async move { endpoints.follow_changes().await }),
         spawn_linked(async move { monitor.run().await }),
-        spawn_linked(async move { sweep(&db, &clock).await }),
+        spawn_linked(async move { sweep(&db, &clock, &usage).await }),
     ]
 }
 
 /// Deletes what has expired, once an hour. Replicas may do it at the same time; it does no harm.
-async fn sweep(db: &Db, clock: &SharedClock) {
+async fn sweep(db: &Db, clock: &SharedClock, usage: &Usage) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         match refresh::purge(db, clock.now()).await {
@@ -348,6 +355,10 @@ async fn sweep(db: &Db, clock: &SharedClock) {
         match forget_unused_words(db).await {
             Ok(words) => tracing::debug!(words, "search.sweep.completed"),
             Err(error) => tracing::warn!(%error, "search.sweep.failed"),
+        }
+        match usage.purge().await {
+            Ok(rows) => tracing::debug!(rows, "usage.sweep.completed"),
+            Err(error) => tracing::warn!(%error, "usage.sweep.failed"),
         }
     }
 }

@@ -30,19 +30,21 @@ use crate::limits::Limits;
 use crate::mail::Mail;
 use crate::monitor::Monitor;
 use crate::peers::Peers;
+use crate::presets::Presets;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
 use crate::sign_in_providers::SignInProviders;
 use crate::statistics::Statistics;
 use crate::tokens::Tokens;
 use crate::tunnels::Tunnels;
+use crate::usage::Usage;
 use crate::users::Users;
 use crate::verification::Verification;
 use crate::wallet::Wallet;
 use crate::{
     accounting, aggregators, api_document, audit, collectives, endpoints, error_reports, feedback, health,
-    hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, sessions, setup,
-    sign_in_providers, statistics, tokens, tunnels, users, verification, wallet,
+    hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, presets, sessions, setup,
+    sign_in_providers, statistics, tokens, tunnels, usage, users, verification, wallet,
 };
 
 /// The features of the service. A handler names the one that it uses.
@@ -67,9 +69,11 @@ pub(crate) struct Features {
     pub(crate) mail: Arc<Mail>,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) peers: Arc<Peers>,
+    pub(crate) presets: Arc<Presets>,
     pub(crate) sign_in_providers: Arc<SignInProviders>,
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) tunnels: Arc<Tunnels>,
+    pub(crate) usage: Arc<Usage>,
     pub(crate) verification: Arc<Verification>,
     pub(crate) wallet: Arc<Wallet>,
 }
@@ -115,9 +119,11 @@ features! {
     mail: Mail,
     monitor: Monitor,
     peers: Peers,
+    presets: Presets,
     sign_in_providers: SignInProviders,
     statistics: Statistics,
     tunnels: Tunnels,
+    usage: Usage,
     verification: Verification,
     wallet: Wallet,
 }
@@ -159,11 +165,13 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(mail::routes::routes())
         .merge(monitor::routes::routes())
         .merge(peers::routes::routes())
+        .merge(presets::routes::routes())
         .merge(sign_in_providers::routes::routes())
         .merge(sign_in_providers::github_routes::routes())
         .merge(sign_in_providers::own_routes::routes())
         .merge(statistics::routes::routes())
         .merge(tunnels::routes::routes())
+        .merge(usage::routes::routes())
         .merge(verification::routes::routes())
         .merge(wallet::routes::routes())
 }

@@ -21,6 +21,7 @@ mod syfthub {
     package!(directory, "syfthub.directory.v1");
     package!(chat, "syfthub.chat.v1");
     package!(ops, "syfthub.ops.v1");
+    package!(usage, "syfthub.usage.v1");
 }
 
 /// One question, answered by a stream of typed events.
@@ -33,3 +34,5 @@ pub use syfthub::directory::v1 as directory;
 pub use syfthub::identity::v1 as identity;
 /// What an operator tells the running backend.
 pub use syfthub::ops::v1 as ops;
+/// Who used what through the chat service.
+pub use syfthub::usage::v1 as usage;

@@ -12,13 +12,17 @@ use tower::{Service, ServiceExt};
 use crate::MAX_MESSAGE_BYTES;
 use crate::status::ERROR_KEY;
 
-/// Methods that only read, so that asking twice changes nothing.
+/// Methods that asking twice changes nothing: they only read, or know what they were told before.
 const IDEMPOTENT: &[&str] = &[
     "/syfthub.identity.v1.IdentityService/VerifyCredential",
     "/syfthub.identity.v1.IdentityService/FindUser",
     "/syfthub.directory.v1.DirectoryService/ResolveEndpoints",
     "/syfthub.directory.v1.DirectoryService/SearchEndpoints",
     "/syfthub.directory.v1.DirectoryService/ListEndpoints",
+    "/syfthub.directory.v1.DirectoryService/ResolvePreset",
+    "/syfthub.directory.v1.DirectoryService/ListPresets",
+    // A batch counts once, however often it comes.
+    "/syfthub.usage.v1.UsageService/Record",
 ];
 
 /// Long enough for a connection to be made anew, short enough not to be felt.

@@ -9,6 +9,8 @@ use syfthub_proto::identity::identity_service_client::IdentityServiceClient;
 use syfthub_proto::identity::identity_service_server::{IdentityService, IdentityServiceServer};
 use syfthub_proto::ops::ops_service_client::OpsServiceClient;
 use syfthub_proto::ops::ops_service_server::{OpsService, OpsServiceServer};
+use syfthub_proto::usage::usage_service_client::UsageServiceClient;
+use syfthub_proto::usage::usage_service_server::{UsageService, UsageServiceServer};
 
 use crate::{MAX_MESSAGE_BYTES, Peer};
 
@@ -34,3 +36,4 @@ pair!("identity", identity_client -> IdentityServiceClient, identity_server -> I
 pair!("directory", directory_client -> DirectoryServiceClient, directory_server -> DirectoryServiceServer<DirectoryService>);
 pair!("ops", ops_client -> OpsServiceClient, ops_server -> OpsServiceServer<OpsService>);
 pair!("chat", chat_client -> ChatServiceClient, chat_server -> ChatServiceServer<ChatService>);
+pair!("usage", usage_client -> UsageServiceClient, usage_server -> UsageServiceServer<UsageService>);

@@ -87,6 +87,7 @@ macro_rules! columns {
 columns! {
     i64, i64, Ok;
     bool, bool, Ok;
+    f64, f64, Ok;
     String, String, Ok;
     Vec<u8>, Vec<u8>, Ok;
     Timestamp, SqlTime, |raw: SqlTime| Ok(raw.0);
@@ -110,6 +111,8 @@ columns! {
     HealthStatus, String, |raw: String| Ok(raw.parse()?);
     MembershipStatus, String, |raw: String| Ok(raw.parse()?);
     PaymentStatus, String, |raw: String| Ok(raw.parse()?);
+    // A JSON list of texts; the lists below are joined by commas.
+    Vec<String>, String, |raw: String| Ok(serde_json::from_str(&raw)?);
     Value, String, |raw: String| Ok(serde_json::from_str(&raw)?);
     Vec<Tag>, String, |raw: String| Ok(listed(&raw).map(|tag| Tag::from_trusted(tag.to_owned())).collect());
     Vec<Scope>, String, |raw: String| Ok(listed(&raw).map(str::parse).collect::<Result<_, _>>()?);

@@ -27,6 +27,7 @@ pub mod invitations;
 pub mod keys;
 pub mod one_time_codes;
 pub mod outbox;
+pub mod presets;
 pub mod refresh;
 pub mod search;
 pub mod sessions;
@@ -34,6 +35,7 @@ pub mod settings;
 pub mod statistics;
 pub mod subscriptions;
 pub mod uptime;
+pub mod usage;
 pub mod users;
 pub mod wallets;
 

@@ -38,6 +38,7 @@ pub(crate) use tokens::Tokens;
 use crate::app::Pace;
 use crate::rerank::External;
 use crate::space::{BreakerReport, Space};
+use crate::usage::Recorder;
 
 const TARGET: &str = "syfthub.aggregator.chat";
 /// Events that wait for a slow reader before the work pauses.
@@ -60,6 +61,7 @@ pub(crate) struct Chat {
     hub: Peer,
     space: Space,
     tokens: SatelliteTokens,
+    usage: Recorder,
     settings: Aggregator,
     heartbeat: Duration,
     patience: Duration,
@@ -75,9 +77,10 @@ impl Chat {
         settings: Aggregator,
         pace: &Pace,
     ) -> Self {
+        let usage = Recorder::new(hub.clone(), clock.clone());
         let tokens = SatelliteTokens::new(hub.clone(), clock);
         let (heartbeat, patience) = (pace.heartbeat, pace.patience);
-        Self { hub, space, tokens, settings, heartbeat, patience, faults: None, reranker: None }
+        Self { hub, space, tokens, usage, settings, heartbeat, patience, faults: None, reranker: None }
     }
 
     /// The same, telling `faults` of streams that end with one: their status was sent before.
@@ -92,6 +95,11 @@ impl Chat {
     pub(crate) fn reranking_by(mut self, reranker: Option<External>) -> Self {
         self.reranker = reranker;
         self
+    }
+
+    /// Tells the hub what was used.
+    pub(crate) fn usage(&self) -> &Recorder {
+        &self.usage
     }
 
     /// Works on a question. The work is tied to the returned stream: dropping it ends every call that

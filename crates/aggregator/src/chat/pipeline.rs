@@ -83,7 +83,9 @@ impl<'a> Run<'a> {
         let timeout = self.chat.settings.retrieval_timeout;
         let mut completed = query_sources(&self.chat.space, self.ask, tokens, timeout);
         let mut outcomes = Vec::with_capacity(self.ask.data_sources.len());
+        let started = Instant::now();
         while let Some(outcome) = completed.next().await {
+            self.chat.usage.source(self.ask, &outcome, started.elapsed());
             let (path, status) = (outcome.path.clone(), outcome.status);
             self.emit(Event::SourceComplete { path, status, documents: outcome.documents.len() }).await?;
             outcomes.push(outcome);
@@ -111,13 +113,16 @@ impl<'a> Run<'a> {
         self.emit(Event::GenerationStart).await?;
         let messages = self.messages(found, selection);
         let started = Instant::now();
+        let call = self.chat.usage.model(self.ask, &self.ask.model);
         match self.generate(tokens, &messages).await {
             Ok((text, usage)) => {
+                call.answered(usage);
                 log_generated(&self.ask.model.path(), Ok((&text, usage)), started);
                 Ok(Generated { text, usage, time_ms: millis(started.elapsed()) })
             }
             Err(Stop::Reader(error)) => Err(error),
             Err(Stop::Model(failure)) => {
+                call.failed(&failure);
                 log_generated(&self.ask.model.path(), Err(&failure), started);
                 let error = model_error(&failure);
                 self.billing.add(&self.ask.model.path(), failure.into_policy().as_ref());

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
-    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ResolveEndpointsRequest, ResolveEndpointsResponse,
+    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse,
+    ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest, ResolvePresetResponse,
     SearchEndpointsRequest, SearchEndpointsResponse,
 };
 use syfthub_proto::identity::identity_service_server::IdentityService;
@@ -153,6 +154,20 @@ impl DirectoryService for FakeHub {
         &self,
         _: Request<ListEndpointsRequest>,
     ) -> Result<Response<ListEndpointsResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn resolve_preset(
+        &self,
+        _: Request<ResolvePresetRequest>,
+    ) -> Result<Response<ResolvePresetResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn list_presets(
+        &self,
+        _: Request<ListPresetsRequest>,
+    ) -> Result<Response<ListPresetsResponse>, Status> {
         Err(Status::unimplemented("not needed"))
     }
 }

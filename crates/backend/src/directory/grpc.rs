@@ -4,12 +4,14 @@ use syfthub_domain::{EndpointPath, EndpointType, Error, ErrorCode, Result};
 use syfthub_proto::common;
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
-    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ResolveEndpointsRequest, ResolveEndpointsResponse,
+    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse, Preset,
+    ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest, ResolvePresetResponse,
     ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
 };
 use syfthub_rpc::{Caller, require};
 use syfthub_store::Page;
 use syfthub_store::endpoints::EndpointWithOwner;
+use syfthub_store::presets::PresetRow;
 use tonic::{Request, Response, Status};
 
 use crate::endpoints::{connections, mapper, visibility};
@@ -50,6 +52,22 @@ impl DirectoryService for DirectoryGrpc {
     ) -> std::result::Result<Response<ListEndpointsResponse>, Status> {
         let caller = require(&request, callers(Method::ListEndpoints))?;
         answer(self.list(caller, request.into_inner()).await)
+    }
+
+    async fn resolve_preset(
+        &self,
+        request: Request<ResolvePresetRequest>,
+    ) -> std::result::Result<Response<ResolvePresetResponse>, Status> {
+        let caller = require(&request, callers(Method::ResolvePreset))?;
+        answer(self.preset(caller, request.into_inner()).await)
+    }
+
+    async fn list_presets(
+        &self,
+        request: Request<ListPresetsRequest>,
+    ) -> std::result::Result<Response<ListPresetsResponse>, Status> {
+        let caller = require(&request, callers(Method::ListPresets))?;
+        answer(self.presets(caller, request.into_inner()).await)
     }
 }
 
@@ -105,6 +123,20 @@ impl DirectoryGrpc {
         let (rows, total) = self.0.endpoints.browse_rows(kind, page).await?;
         Ok(ListEndpointsResponse { endpoints: rows.iter().map(to_wire).collect(), total })
     }
+
+    async fn preset(&self, caller: Caller, request: ResolvePresetRequest) -> Result<ResolvePresetResponse> {
+        let viewer = viewer(&self.0, caller, &request.credential).await?;
+        let path = EndpointPath::parse(&request.path).ok_or_else(|| Error::not_found("Preset not found"))?;
+        let preset = self.0.presets.get(viewer.as_ref(), &path).await?;
+        Ok(ResolvePresetResponse { preset: Some(preset_to_wire(preset)) })
+    }
+
+    async fn presets(&self, caller: Caller, request: ListPresetsRequest) -> Result<ListPresetsResponse> {
+        let viewer = viewer(&self.0, caller, &request.credential).await?;
+        let page = Page::new(request.skip, request.limit.clamp(1, 100));
+        let (rows, total) = self.0.presets.visible(viewer.as_ref(), page).await?;
+        Ok(ListPresetsResponse { presets: rows.into_iter().map(preset_to_wire).collect(), total })
+    }
 }
 
 fn bad(text: String) -> Error {
@@ -136,5 +168,23 @@ fn to_wire(item: &EndpointWithOwner) -> Endpoint {
         tenant_name: reach.tenant_name,
         health_status: row.health_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
         updated_at_us: row.updated_at.as_micros(),
+    }
+}
+
+fn preset_to_wire(row: PresetRow) -> Preset {
+    let number = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
+    Preset {
+        owner_username: row.owner_username.into_string(),
+        slug: row.slug.into_string(),
+        name: row.name,
+        description: row.description,
+        model: row.model,
+        sources: row.sources,
+        system_prompt: row.system_prompt.unwrap_or_default(),
+        top_k: number(row.top_k),
+        max_tokens: number(row.max_tokens),
+        temperature: row.temperature,
+        similarity_threshold: row.similarity_threshold,
+        created_at_us: row.created_at.as_micros(),
     }
 }

@@ -11,7 +11,7 @@ pub(crate) mod public_routes;
 mod ranking;
 pub(crate) mod routes;
 pub(crate) mod search;
-mod slugs;
+pub(crate) mod slugs;
 mod stars;
 mod sync;
 pub(crate) mod visibility;

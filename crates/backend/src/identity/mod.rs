@@ -13,10 +13,13 @@ pub(crate) enum Method {
     ResolveEndpoints,
     SearchEndpoints,
     ListEndpoints,
+    ResolvePreset,
+    ListPresets,
     ListKeys,
     RotateKey,
     RetireKey,
     ReportErrors,
+    RecordUsage,
 }
 
 /// The table. Backend itself calls nobody, so it is in no row.
@@ -26,9 +29,12 @@ pub(crate) const fn callers(method: Method) -> &'static [Caller] {
             &[Caller::Aggregator, Caller::Mcp, Caller::Cli]
         }
         Method::ListKeys | Method::RotateKey | Method::RetireKey => &[Caller::Cli],
+        Method::RecordUsage => &[Caller::Aggregator],
         Method::FindUser => &[Caller::Mcp, Caller::Cli],
-        Method::MintSatelliteTokens | Method::ResolveEndpoints | Method::ReportErrors => {
-            &[Caller::Aggregator, Caller::Mcp]
-        }
+        Method::MintSatelliteTokens
+        | Method::ResolveEndpoints
+        | Method::ResolvePreset
+        | Method::ListPresets
+        | Method::ReportErrors => &[Caller::Aggregator, Caller::Mcp],
     }
 }

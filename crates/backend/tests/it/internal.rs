@@ -3,9 +3,13 @@
 use http::StatusCode;
 use serde_json::json;
 use syfthub_domain::{Error, ErrorCode};
-use syfthub_proto::directory::{ListEndpointsRequest, ResolveEndpointsRequest, SearchEndpointsRequest};
+use syfthub_proto::directory::{
+    ListEndpointsRequest, ListPresetsRequest, ResolveEndpointsRequest, ResolvePresetRequest,
+    SearchEndpointsRequest,
+};
 use syfthub_proto::identity::{FindUserRequest, MintSatelliteTokensRequest, VerifyCredentialRequest};
 use syfthub_proto::ops::{ListKeysRequest, ReportErrorsRequest, RetireKeyRequest, RotateKeyRequest};
+use syfthub_proto::usage::RecordRequest;
 use syfthub_rpc::status::from_status;
 use syfthub_rpc::{Caller, InternalKey, Peer, Server, stubs};
 use tonic::Status;
@@ -29,6 +33,7 @@ async fn a_table_says_who_may_call_what() {
         let mut identity = stubs::identity_client(peer(&app, *caller));
         let mut directory = stubs::directory_client(peer(&app, *caller));
         let mut ops = stubs::ops_client(peer(&app, *caller));
+        let mut usage = stubs::usage_client(peer(&app, *caller));
         let answers = [
             ("verify", identity.verify_credential(VerifyCredentialRequest::default()).await.err()),
             ("find", identity.find_user(FindUserRequest::default()).await.err()),
@@ -36,9 +41,12 @@ async fn a_table_says_who_may_call_what() {
             ("resolve", directory.resolve_endpoints(ResolveEndpointsRequest::default()).await.err()),
             ("search", directory.search_endpoints(SearchEndpointsRequest::default()).await.err()),
             ("list", directory.list_endpoints(ListEndpointsRequest::default()).await.err()),
+            ("preset", directory.resolve_preset(ResolvePresetRequest::default()).await.err()),
+            ("presets", directory.list_presets(ListPresetsRequest::default()).await.err()),
             ("keys", ops.list_keys(ListKeysRequest::default()).await.err()),
             ("rotate", ops.rotate_key(RotateKeyRequest { at_once: true }).await.err()),
             ("retire", ops.retire_key(RetireKeyRequest::default()).await.err()),
+            ("usage", usage.record(RecordRequest::default()).await.err()),
             ("report", ops.report_errors(ReportErrorsRequest::default()).await.err()),
         ];
         let refused: Vec<&str> = answers
@@ -47,12 +55,13 @@ async fn a_table_says_who_may_call_what() {
             .map(|(name, _)| *name)
             .collect();
         let expected: &[&str] = match caller {
-            Caller::Backend => {
-                &["verify", "find", "mint", "resolve", "search", "list", "keys", "rotate", "retire", "report"]
-            }
+            Caller::Backend => &[
+                "verify", "find", "mint", "resolve", "search", "list", "preset", "presets", "keys", "rotate",
+                "retire", "usage", "report",
+            ],
             Caller::Aggregator => &["find", "keys", "rotate", "retire"],
-            Caller::Mcp => &["keys", "rotate", "retire"],
-            Caller::Cli => &["mint", "resolve", "report"],
+            Caller::Mcp => &["keys", "rotate", "retire", "usage"],
+            Caller::Cli => &["mint", "resolve", "preset", "presets", "usage", "report"],
         };
         assert_eq!(refused, expected, "{caller:?}");
     }

@@ -162,7 +162,13 @@ impl Scene {
         let (_, path, door) = row;
         let mut path = path.to_owned();
         if matches!(door, Own | Account | AccountRead | OwnerOnly | OwnFull) {
-            let id = if path.starts_with("/api/v1/users/") {
+            let id = if path.starts_with("/api/v1/presets/") {
+                let slug = format!("preset-{number}");
+                let body = json!({"name": "Some", "slug": slug, "model": "mia/writer"});
+                owner.post("/api/v1/presets", &body).await.expect(StatusCode::CREATED);
+                path = path.replace("{owner}", &names[0]).replace("{slug}", &slug);
+                0
+            } else if path.starts_with("/api/v1/users/") {
                 owner.id
             } else if path.starts_with("/api/v1/collectives/") {
                 let body = json!({"name": format!("Circle {number}")});

@@ -14,7 +14,8 @@ use syfthub_proto::chat::{
 use syfthub_proto::common::{CredentialKind, EndpointType, Principal, Role};
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
-    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ResolveEndpointsRequest, ResolveEndpointsResponse,
+    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse,
+    ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest, ResolvePresetResponse,
     ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
 };
 use syfthub_proto::identity::identity_service_server::IdentityService;
@@ -198,6 +199,20 @@ impl DirectoryService for Fake {
             return Err(to_status(&Error::internal("database is gone")));
         }
         Ok(Response::new(ListEndpointsResponse { endpoints: all(), total: 5 }))
+    }
+
+    async fn resolve_preset(
+        &self,
+        _: Request<ResolvePresetRequest>,
+    ) -> Result<Response<ResolvePresetResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn list_presets(
+        &self,
+        _: Request<ListPresetsRequest>,
+    ) -> Result<Response<ListPresetsResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
     }
 }
 

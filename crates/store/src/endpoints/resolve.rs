@@ -83,8 +83,8 @@ pub async fn taken_slugs(from: impl Reads, owner: UserId) -> Result<Vec<String>>
     on!(from.source().conn().await?, c => sqlx::query_scalar::<_, String>(SQL).bind(owner.0).fetch_all(c))
 }
 
-/// How many names the owner has published.
+/// How many endpoints the owner has published.
 pub async fn count_by_owner(from: impl Reads, owner: UserId) -> Result<i64> {
-    const SQL: &str = "SELECT COUNT(*) FROM published_names WHERE owner_id = $1";
+    const SQL: &str = "SELECT COUNT(*) FROM published_names WHERE owner_id = $1 AND kind = 'endpoint'";
     on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).bind(owner.0).fetch_one(c))
 }

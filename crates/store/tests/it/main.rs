@@ -19,6 +19,7 @@ mod listings;
 mod migrations;
 mod one_time_codes;
 mod outbox;
+mod presets;
 mod refresh;
 mod schema;
 mod search;
@@ -27,6 +28,7 @@ mod settings;
 mod statistics;
 mod subscriptions;
 mod uptime;
+mod usage;
 mod users;
 mod wallets;
 

@@ -20,6 +20,7 @@ use crate::offline::{database, explain};
 /// The whole hub, ready to be served.
 pub(super) struct Hub {
     pub(super) backend: backend::App,
+    pub(super) aggregator: aggregator::App,
     pub(super) edge: Edge,
     /// Whether this start created the database.
     pub(super) is_new: bool,
@@ -69,5 +70,5 @@ pub(super) async fn build(settings: &Settings, shutdown: &Shutdown) -> anyhow::R
         mcp: mcp.router(),
         web_app: web_root::router(),
     };
-    Ok(Hub { backend, edge: Edge::new(owners, &settings.public.public), is_new })
+    Ok(Hub { backend, aggregator, edge: Edge::new(owners, &settings.public.public), is_new })
 }

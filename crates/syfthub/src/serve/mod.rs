@@ -142,6 +142,7 @@ async fn run_hub(loaded: &Loaded, listener: TcpListener, shutdown: &Shutdown) ->
     if let Some(node) = node {
         node.stop().await;
     }
+    hub.aggregator.close().await;
     hub.backend.close().await;
     tracing::info!("service.stopped");
     Ok(())

@@ -1,0 +1,24 @@
+-- A model, data sources and parameters under one name of their owner. The name itself is in published_names, which
+-- endpoints and presets share.
+
+CREATE TABLE presets (
+    user_id BIGINT NOT NULL CONSTRAINT presets_user_id_fkey REFERENCES users (id) ON DELETE CASCADE,
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT NOT NULL DEFAULT '',
+    model TEXT NOT NULL,
+    -- A JSON list of `owner/slug`.
+    sources TEXT NOT NULL DEFAULT '[]',
+    system_prompt TEXT,
+    top_k BIGINT CONSTRAINT presets_top_k_check CHECK (top_k >= 1),
+    max_tokens BIGINT CONSTRAINT presets_max_tokens_check CHECK (max_tokens >= 1),
+    temperature DOUBLE PRECISION,
+    similarity_threshold DOUBLE PRECISION,
+    visibility TEXT NOT NULL
+        CONSTRAINT presets_visibility_check CHECK (visibility IN ('public', 'private')),
+    created_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    CONSTRAINT presets_user_id_slug_key PRIMARY KEY (user_id, slug)
+);
+CREATE INDEX presets_visibility_created_at_idx ON presets (visibility, created_at DESC, user_id, slug);
+CREATE INDEX presets_user_id_created_at_idx ON presets (user_id, created_at DESC, slug);
