@@ -70,7 +70,7 @@ impl TestApp {
         change(&mut settings);
         let clock = FixedClock::new(Timestamp::from_secs(1_800_000_000));
         let cache = Cache::memory(clock.clone());
-        Self::on(settings, clock, cache, folder).await
+        Box::pin(Self::on(settings, clock, cache, folder)).await
     }
 
     /// Starts on a PostgreSQL database, where several changes go on at the same time.
