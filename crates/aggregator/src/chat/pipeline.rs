@@ -15,7 +15,7 @@ use super::{Ask, Chat, Delivery, TARGET, Tokens, millis};
 use crate::billing::Billing;
 use crate::citations;
 use crate::generate::{Piece, Usage, generate};
-use crate::prompt::{self, Fence, Material, Message};
+use crate::prompt::{self, Budget, Fence, Material, Message, TooLong};
 use crate::retrieve::{Outcome, Status, query_sources};
 use crate::space::Failure;
 
@@ -42,6 +42,7 @@ impl<'a> Run<'a> {
     /// Takes all steps and emits every event but the last.
     pub(super) async fn execute(&mut self) -> Result<Answer> {
         self.emit(Event::RetrievalStart { sources: self.ask.data_sources.len() }).await?;
+        self.check_length()?;
         let tokens = self.chat.tokens.for_request(self.ask).await;
         let outcomes = self.retrieve(&tokens).await?;
         let retrieval_time_ms = millis(self.started.elapsed());
@@ -61,10 +62,11 @@ impl<'a> Run<'a> {
             answer.sources = found.sources;
             return Ok(self.finish(answer));
         }
-        let (found, selection) = self.rank(found).await?;
+        let (found, mut selection) = self.rank(found).await?;
+        let messages = self.messages(&found, &mut selection)?;
         let total_documents = selection.kept.len();
         self.emit(Event::RetrievalComplete { total_documents, time_ms: retrieval_time_ms }).await?;
-        let generated = self.answer(&tokens, &found, &selection).await?;
+        let generated = self.answer(&tokens, &messages).await?;
         attribute(&mut answer, generated.text, &found, &selection);
         answer.usage = generated.usage;
         answer.generation_time_ms = generated.time_ms;
@@ -109,12 +111,11 @@ impl<'a> Run<'a> {
         Ok((found, selection))
     }
 
-    async fn answer(&mut self, tokens: &Tokens, found: &Found, selection: &Selection) -> Result<Generated> {
+    async fn answer(&mut self, tokens: &Tokens, messages: &[Message]) -> Result<Generated> {
         self.emit(Event::GenerationStart).await?;
-        let messages = self.messages(found, selection);
         let started = Instant::now();
         let call = self.chat.usage.model(self.ask, &self.ask.model);
-        match self.generate(tokens, &messages).await {
+        match self.generate(tokens, messages).await {
             Ok((text, usage)) => {
                 call.answered(usage);
                 log_generated(&self.ask.model.path(), Ok((&text, usage)), started);
@@ -131,7 +132,23 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn messages(&self, found: &Found, selection: &Selection) -> Vec<Message> {
+    fn budget(&self) -> Budget {
+        Budget::new(self.chat.settings.rules.context_tokens, self.ask.max_tokens)
+    }
+
+    /// Refuses what no model can be asked, before anybody is paid for documents.
+    fn check_length(&self) -> Result<()> {
+        let ask = self.ask;
+        if ask.retrieval_only {
+            return Ok(());
+        }
+        let system = ask.custom_system_prompt.as_deref();
+        let has_sources = !ask.data_sources.is_empty();
+        prompt::check(&ask.prompt, system, &ask.messages, has_sources, self.budget()).map_err(too_long)
+    }
+
+    /// What the model is sent; `selection` keeps only the documents that found room.
+    fn messages(&self, found: &Found, selection: &mut Selection) -> Result<Vec<Message>> {
         let excerpts = found.excerpts(selection);
         let material = match (self.ask.data_sources.is_empty(), excerpts.is_empty()) {
             (true, _) => Material::General,
@@ -140,7 +157,16 @@ impl<'a> Run<'a> {
             (false, false) => Material::Unranked(&excerpts),
         };
         let system = self.ask.custom_system_prompt.as_deref();
-        prompt::build(&self.ask.prompt, system, &self.ask.messages, material, &Fence::random())
+        let history = &self.ask.messages;
+        let prompt =
+            prompt::build(&self.ask.prompt, system, history, material, &Fence::random(), self.budget())
+                .map_err(too_long)?;
+        let (documents, turns) = (selection.kept.len().saturating_sub(prompt.shown), prompt.dropped_turns);
+        if documents + turns > 0 {
+            tracing::info!(target: TARGET, documents, turns, "chat.prompt.cut");
+        }
+        selection.kept.truncate(prompt.shown);
+        Ok(prompt.messages)
     }
 
     /// Reads the model's answer and passes it on; heartbeats until it says something. The time that the
@@ -194,6 +220,10 @@ impl<'a> Run<'a> {
     async fn emit(&self, event: Event) -> Result<Duration> {
         self.outlet.emit(event).await
     }
+}
+
+fn too_long(error: TooLong) -> Error {
+    Error::new(ErrorCode::BadRequest, error.to_string())
 }
 
 /// Why there is no answer of the model.

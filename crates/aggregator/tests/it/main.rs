@@ -5,6 +5,7 @@ mod actor;
 mod answers;
 mod breaker;
 mod browser;
+mod budget;
 mod command;
 mod detached;
 mod disconnect;
