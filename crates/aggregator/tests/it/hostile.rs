@@ -1,22 +1,26 @@
 //! Endpoints that mean harm, or are merely broken.
 
 use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::response::{Html, IntoResponse, Redirect};
 use serde_json::{Value, json};
 
 use crate::actor::{TestApp, endpoint, question};
+use crate::log::Lines;
 use crate::upstream::{Upstream, event_stream, references};
 
 /// Asks a hostile source beside a good one; the request must succeed. Returns the hostile one's report.
-async fn report(hostile: &Upstream) -> Value {
+pub(crate) async fn report(hostile: &Upstream) -> Value {
     report_at(&hostile.url).await
 }
 
-async fn report_at(url: &str) -> Value {
-    let app =
-        TestApp::with(|settings| settings.aggregator.retrieval_timeout = std::time::Duration::from_secs(2));
+/// The same for an address. What failed is in the log, with the name of the endpoint.
+pub(crate) async fn report_at(url: &str) -> Value {
+    let (lines, _log) = Lines::listen();
+    let started = Instant::now();
+    let app = TestApp::with(|settings| settings.aggregator.retrieval_timeout = Duration::from_secs(2));
     let (model, good) = (Upstream::model("fine").await, Upstream::source(&[("A", "x", 0.5)]).await);
     let mut body = question(&model, &[("ann/good", &good)]);
     body["data_sources"].as_array_mut().unwrap().push(endpoint("eve", "evil", url));
@@ -25,10 +29,22 @@ async fn report_at(url: &str) -> Value {
     let answer = answer.json();
     assert_eq!(answer["response"], "fine");
     assert_eq!(answer["retrieval_info"][0]["status"], "success");
-    answer["retrieval_info"][1].clone()
+    assert_eq!(
+        answer["sources"]["A"],
+        json!({"slug": "ann/good", "content": "x"}),
+        "the good one's document"
+    );
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let report = answer["retrieval_info"][1].clone();
+    let log = lines.text();
+    let event = if report["status"] == "success" { "completed" } else { "failed" };
+    let is_named =
+        |line: &str| line.contains(&format!("data_source.query.{event}")) && line.contains("eve/evil");
+    assert!(log.lines().any(is_named), "{log}");
+    report
 }
 
-fn message(report: &Value) -> &str {
+pub(crate) fn message(report: &Value) -> &str {
     assert_eq!(report["documents_retrieved"], 0, "{report}");
     report["error_message"].as_str().unwrap()
 }
@@ -73,7 +89,7 @@ async fn an_endless_body_is_cut_off() {
 async fn a_dripping_body_ends_at_the_timeout() {
     let dripping = Upstream::start(|_, _| async {
         let drops = futures::stream::unfold((), |()| async {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             Some((Ok::<_, Infallible>(" "), ()))
         });
         Body::from_stream(drops).into_response()
