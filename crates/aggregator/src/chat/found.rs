@@ -112,6 +112,7 @@ impl Found {
         if let Some(external) = external {
             match external.rank(prompt, &ranked, |index| found.sources[index].content.as_str()).await {
                 Ok(order) => ranked = order,
+                Err(error) if error.is_known() => {}
                 Err(error) => tracing::warn!(target: super::TARGET, %error, "chat.reranking.external_failed"),
             }
         }

@@ -1,11 +1,13 @@
 //! A service of the operator's that ranks documents, in the dialects of Cohere, Jina and TEI.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syfthub_config::Reranker;
 use syfthub_egress::{Client, Error as EgressError, Limits};
+use tokio::time::Instant;
 
 use super::Ranked;
 
@@ -16,11 +18,36 @@ const MAX_CHARS: usize = 4_000;
 /// Most that is read of an answer, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
 
+/// Failures in a row after which the service is left alone.
+const MAX_FAILURES: u32 = 3;
+/// For how long.
+const PAUSE: Duration = Duration::from_secs(30);
+
 /// Asks the service.
 #[derive(Debug)]
 pub(crate) struct External {
     client: Client,
     settings: Reranker,
+    health: Mutex<Health>,
+}
+
+/// Whether the service is worth asking: nobody should wait for one that is down.
+#[derive(Debug, Default)]
+struct Health {
+    failures: u32,
+    rests_until: Option<Instant>,
+}
+
+impl Health {
+    fn is_resting(&self) -> bool {
+        self.rests_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn record(&mut self, has_failed: bool) {
+        self.failures = if has_failed { self.failures.saturating_add(1) } else { 0 };
+        // The first call after a pause is a try: when it fails, the next pause begins.
+        self.rests_until = (self.failures >= MAX_FAILURES).then(|| Instant::now() + PAUSE);
+    }
 }
 
 /// Why the service gave no ranking.
@@ -32,6 +59,16 @@ pub(crate) enum Failure {
     /// The answer names no document.
     #[error("the answer names none of the documents")]
     Empty,
+    /// It failed several times in a row and was not asked.
+    #[error("it failed several times in a row and is left alone for now")]
+    Resting,
+}
+
+impl Failure {
+    /// Whether it was told before.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self, Self::Resting)
+    }
 }
 
 /// `{"results": […]}` of Cohere and Jina, or the bare list of TEI.
@@ -54,12 +91,30 @@ impl External {
     pub(crate) fn new(settings: Reranker) -> Result<Self, EgressError> {
         let connect = settings.timeout.min(Duration::from_secs(5));
         let limits = Limits { connect, total: settings.timeout, max_body: MAX_ANSWER };
-        Ok(Self { client: Client::operator(limits)?, settings })
+        Ok(Self { client: Client::operator(limits)?, settings, health: Mutex::default() })
     }
 
     /// Puts `ranked` into the service's order. `text` gives the text of a candidate. What the service does not
     /// name comes last, in the order that it had.
     pub(crate) async fn rank<'a>(
+        &self,
+        query: &str,
+        ranked: &[Ranked],
+        text: impl Fn(usize) -> &'a str,
+    ) -> Result<Vec<Ranked>, Failure> {
+        if self.health().is_resting() {
+            return Err(Failure::Resting);
+        }
+        let result = self.ask_for_order(query, ranked, text).await;
+        self.health().record(result.is_err());
+        result
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask_for_order<'a>(
         &self,
         query: &str,
         ranked: &[Ranked],
@@ -141,6 +196,22 @@ mod tests {
         assert_eq!(order(lies), Some(vec![3, 7, 5]));
         assert_eq!(order("[]"), None);
         assert_eq!(order(r#"{"results":[{"index":3,"score":1}]}"#), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_keeps_failing_rests_and_is_tried_again() {
+        let mut health = Health::default();
+        for _ in 0..MAX_FAILURES {
+            assert!(!health.is_resting());
+            health.record(true);
+        }
+        assert!(health.is_resting());
+        tokio::time::advance(PAUSE).await;
+        assert!(!health.is_resting());
+        health.record(true);
+        assert!(health.is_resting(), "one failed try is enough");
+        health.record(false);
+        assert!(!health.is_resting());
     }
 
     #[test]

@@ -110,3 +110,13 @@ async fn without_its_answer_the_built_in_order_counts() {
         assert_eq!(service.calls().len(), 1);
     }
 }
+
+#[tokio::test]
+async fn nobody_waits_for_a_service_that_is_down() {
+    let failing = Upstream::status(500, json!({})).await;
+    let app = with_reranker(&failing.url, None);
+    for _ in 0..6 {
+        assert_eq!(first_line(&app).await, "[1]: Restore a backup so");
+    }
+    assert_eq!(failing.calls().len(), 3);
+}
