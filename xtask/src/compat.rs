@@ -88,6 +88,10 @@ fn groups(folder: &Path, postgres: &str) -> VecDeque<Group> {
         name: "libraries that verify tokens".to_owned(),
         arguments: vec!["jwks".to_owned()],
     });
+    groups.push_back(Group {
+        name: "clients of OpenAI's protocol".to_owned(),
+        arguments: vec!["stock".to_owned()],
+    });
     groups
 }
 

@@ -26,6 +26,8 @@ use crate::chat::Chat;
 use crate::chat::grpc::ChatGrpc;
 use crate::chat::routes::{self, ChatRoutes};
 use crate::detached::Runs;
+use crate::openai::{self, routes::OpenAiRoutes};
+use crate::quick;
 use crate::rerank::External;
 use crate::space::{BreakerReport, MAX_ANSWER, RETRY_WAITS, Space};
 
@@ -80,6 +82,7 @@ pub struct App {
     runs: Arc<Runs>,
     limiter: RateLimiter,
     faults: FaultSink,
+    clock: SharedClock,
 }
 
 impl App {
@@ -103,12 +106,13 @@ impl App {
         let runs = Runs::new(deps.cache.clone(), aggregator.total_timeout, pace.silence);
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
         let faults = syfthub_rpc::sent_to(deps.hub.clone(), deps.clock.clone());
+        let clock = deps.clock.clone();
         let chat = Arc::new(
             Chat::new(deps.hub, space, deps.clock, aggregator, &pace)
                 .reporting(faults.clone())
                 .reranking_by(reranker),
         );
-        Ok(Self { settings: settings.clone(), chat, runs, limiter, faults })
+        Ok(Self { settings: settings.clone(), chat, runs, limiter, faults, clock })
     }
 
     /// The HTTP routes, without the public prefix `/aggregator`.
@@ -124,6 +128,8 @@ impl App {
         let mut router = Router::new()
             .route("/health", get(|| async { health() }))
             .route("/ready", get(|| async { Json(json!({"status": "ready", "checks": {}})) }))
+            .merge(quick::routes::router(chat.clone()))
+            .merge(openai::routes::router(OpenAiRoutes { chat: chat.clone(), clock: self.clock.clone() }))
             .merge(routes::router(chat));
         if aggregator.debug {
             match docs::router_of_json(&crate::openapi::document()) {

@@ -50,9 +50,25 @@ const ENTRY: Shape = Shape::Keys(&[
 /// Reads one document, complete and nothing after it.
 pub(crate) fn read(bytes: &[u8], shape: Shape) -> serde_json::Result<Value> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = Seed::new(shape, &Cell::new(OPEN_NODES)).deserialize(&mut json)?;
+    let (budget, is_cut) = (Cell::new(OPEN_NODES), Cell::new(false));
+    let value = Seed { shape, budget: &budget, is_cut: &is_cut, depth: OPEN_DEPTH }.deserialize(&mut json)?;
     json.end()?;
     Ok(value)
+}
+
+/// The same for open parts that are of no use unless they are whole: with budgets of their own for values and
+/// levels, and `None` when the document goes beyond them.
+pub(crate) fn read_whole(
+    bytes: &[u8],
+    shape: Shape,
+    nodes: usize,
+    depth: usize,
+) -> serde_json::Result<Option<Value>> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let (budget, is_cut) = (Cell::new(nodes), Cell::new(false));
+    let value = Seed { shape, budget: &budget, is_cut: &is_cut, depth }.deserialize(&mut json)?;
+    json.end()?;
+    Ok((!is_cut.get()).then_some(value))
 }
 
 /// Reads a value of a shape.
@@ -60,22 +76,21 @@ pub(crate) fn read(bytes: &[u8], shape: Shape) -> serde_json::Result<Value> {
 struct Seed<'b> {
     shape: Shape,
     budget: &'b Cell<usize>,
+    /// Something of an open part was left out, or could have been.
+    is_cut: &'b Cell<bool>,
     depth: usize,
 }
 
-impl<'b> Seed<'b> {
-    const fn new(shape: Shape, budget: &'b Cell<usize>) -> Self {
-        Self { shape, budget, depth: OPEN_DEPTH }
-    }
-
+impl Seed<'_> {
     const fn of(self, shape: Shape) -> Self {
         Self { shape, ..self }
     }
 
     /// A part of an open value, while there is budget for one more.
     fn part(self) -> Option<Self> {
-        let left = self.budget.get().checked_sub(1)?;
-        self.budget.set(left);
+        let left = self.budget.get().checked_sub(1);
+        self.is_cut.set(self.is_cut.get() || left.is_none() || self.depth == 0);
+        self.budget.set(left?);
         Some(Self { depth: self.depth.checked_sub(1)?, ..self })
     }
 }

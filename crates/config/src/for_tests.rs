@@ -194,7 +194,9 @@ fn test_aggregator(hub_url: Url) -> Aggregator {
         max_data_sources: 10,
         model_streaming: true,
         require_auth: false,
-        rules: ChatRules::for_tests(),
+        rules: Box::new(ChatRules::for_tests()),
+        query_model: None,
+        url_fetcher: None,
     }
 }
 

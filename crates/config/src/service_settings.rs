@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use syfthub_domain::EndpointPath;
 use url::Url;
 
 use crate::chat_settings::ChatRules;
@@ -133,7 +134,11 @@ pub struct Aggregator {
     /// Whether guests are refused.
     pub require_auth: bool,
     /// How sources, documents and prompts are treated.
-    pub rules: ChatRules,
+    pub rules: Box<ChatRules>,
+    /// Published model that answers at `/q`.
+    pub query_model: Option<EndpointPath>,
+    /// Published data source that fetches web addresses named at `/q`.
+    pub url_fetcher: Option<EndpointPath>,
 }
 
 /// The MCP service.

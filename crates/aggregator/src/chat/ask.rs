@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
 use syfthub_config::Secret;
 
 use crate::prompt::Message;
@@ -21,6 +22,27 @@ pub(crate) struct EndpointRef {
     pub owner_username: Option<String>,
     /// Asked instead of the prompt, for sources that take something else than a question.
     pub query_override: Option<String>,
+    /// How the service is spoken to.
+    pub connection: Connection,
+    /// Name of the model at a service that has several.
+    pub upstream_model: Option<String>,
+}
+
+/// How the service behind an endpoint is spoken to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Connection {
+    /// `POST {url}/api/v1/endpoints/{slug}/query`.
+    #[default]
+    Space,
+    /// `POST {url}/chat/completions`, as OpenAI and many others serve it. Models only.
+    OpenAi,
+}
+
+impl Connection {
+    /// By the type of a published connection; what is not known is taken for a space, as it always was.
+    pub(crate) fn of(connection_type: &str) -> Self {
+        if connection_type.eq_ignore_ascii_case("openai") { Self::OpenAi } else { Self::Space }
+    }
 }
 
 impl EndpointRef {
@@ -62,4 +84,51 @@ pub(crate) struct Ask {
     pub retrieval_only: bool,
     /// A source that cannot be used ends the request.
     pub require_all_sources: bool,
+    /// Asked in this order when the model before has said nothing.
+    pub fallback_models: Vec<EndpointRef>,
+    /// What else the model is told.
+    pub sampling: Sampling,
+    /// The conversation as it came, where it is more than a question and earlier turns.
+    pub turns: Option<Turns>,
+    /// The endpoints were found in the directory, so that tokens can be minted for them without another look.
+    pub is_resolved: bool,
+}
+
+impl Ask {
+    /// The model and those that stand in for it.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &EndpointRef> {
+        std::iter::once(&self.model).chain(&self.fallback_models)
+    }
+}
+
+/// Parameters of the generation that are passed on when they were given.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sampling {
+    /// Nucleus sampling, 0 to 1.
+    pub top_p: Option<f64>,
+    /// Texts that end the answer.
+    pub stop: Vec<String>,
+    /// For answers that can be repeated.
+    pub seed: Option<i64>,
+    /// Whom the caller asks for.
+    pub user: Option<String>,
+    /// Shape of the answer.
+    pub response_format: Option<Value>,
+    /// Functions that the model may call; only [`Connection::OpenAi`] takes them.
+    pub tools: Option<Value>,
+    /// Which of them it must call.
+    pub tool_choice: Option<Value>,
+    /// Whether it may call several at once.
+    pub parallel_tool_calls: Option<bool>,
+}
+
+/// A conversation in which every message is passed on as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns {
+    /// All messages, checked.
+    pub all: Vec<Value>,
+    /// Which of them is the question.
+    pub question: usize,
+    /// Whether tools were called before, so that no turn can be left out.
+    pub has_tools: bool,
 }

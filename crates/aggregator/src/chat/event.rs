@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use syfthub_domain::Error;
 
 use crate::billing::Billing;
+use crate::citations::Passage;
 use crate::generate::Usage;
 use crate::retrieve::Status;
 use crate::space::Held;
@@ -55,6 +57,8 @@ pub(crate) enum Event {
     },
     /// More of the answer; at least one per answer.
     Token(String),
+    /// Parts of calls of the functions that the caller offered, as the model makes them.
+    ToolCalls(Vec<Value>),
     /// The answer.
     Done(Box<Answer>),
     /// There is no answer.
@@ -66,6 +70,8 @@ pub(crate) enum Event {
 pub(crate) struct Answer {
     /// The whole text; with annotated markers when `is_annotated`. Empty when only documents were asked for.
     pub response: String,
+    /// The text without offsets in its markers, and without markers that name no document.
+    pub plain: String,
     /// Whether documents were numbered, so that markers mean something.
     pub is_annotated: bool,
     /// Every document, in the order of the request's sources; titles are unique.
@@ -84,6 +90,12 @@ pub(crate) struct Answer {
     pub profit_share: Option<Vec<(String, f64)>>,
     /// What the numbers in the answer stand for.
     pub citations: Vec<Citation>,
+    /// Markers that named no document.
+    pub citations_removed: usize,
+    /// Why the model stopped, when it says so.
+    pub finish_reason: Option<String>,
+    /// Every model that was asked; empty when no fallback was named.
+    pub attempts: Vec<Attempt>,
     /// What was charged.
     pub billing: Billing,
     /// The memory of the sources, until the answer has been passed on.
@@ -124,6 +136,19 @@ pub(crate) struct Citation {
     pub path: String,
     /// Key of the document in `sources`.
     pub title: String,
+    /// The part of the document that supports what cites it.
+    pub passage: Option<Passage>,
+}
+
+/// One model that was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// `owner/slug`.
+    pub path: String,
+    /// How it ended.
+    pub outcome: Status,
+    /// Time until then.
+    pub time_ms: u64,
 }
 
 /// Why there is no answer, and what it cost nevertheless.

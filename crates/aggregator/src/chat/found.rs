@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::event::{Citation, Source, SourceInfo};
 use super::titles::Titles;
+use crate::citations::{self, Annotated};
 use crate::dedupe::Distinct;
 use crate::mask::mask;
 use crate::prompt::Excerpt;
@@ -174,11 +175,16 @@ impl Found {
         selection.kept.iter().map(excerpt).collect()
     }
 
-    /// What the numbers of the kept documents stand for.
-    pub(super) fn citations(&self, selection: &Selection) -> Vec<Citation> {
+    /// What the numbers of the kept documents stand for, and the parts of them that an answer rests on.
+    pub(super) fn citations(&self, selection: &Selection, answer: &Annotated) -> Vec<Citation> {
         let citation = |(rank, index): (usize, &usize)| {
-            let source = &self.sources[*index];
-            Citation { number: rank + 1, path: source.path.clone(), title: source.title.clone() }
+            let (number, source) = (rank + 1, &self.sources[*index]);
+            let cites =
+                |numbers: &Vec<u32>| numbers.iter().any(|cited| usize::try_from(*cited) == Ok(number));
+            let claims = answer.markers.iter().zip(&answer.covered).filter(|(numbers, _)| cites(numbers));
+            let claims = claims.filter_map(|(_, range)| answer.clean.get(range.clone()));
+            let passage = citations::passage(&source.content, claims);
+            Citation { number, path: source.path.clone(), title: source.title.clone(), passage }
         };
         selection.kept.iter().enumerate().map(citation).collect()
     }

@@ -12,7 +12,7 @@ use syfthub_rpc::status::to_status;
 use syfthub_rpc::{Caller, require};
 use tonic::{Request, Response, Status};
 
-use super::event::{Answer, Event, Failed};
+use super::event::{Answer, Citation, Event, Failed};
 use super::{Chat, Delivery, request};
 
 /// Serves `chat.v1` to the MCP service and the command line.
@@ -37,6 +37,7 @@ impl ChatService for ChatGrpc {
 fn to_body(message: proto::AskRequest) -> Value {
     let mut body = Map::new();
     let endpoints: Vec<Value> = message.data_sources.into_iter().map(endpoint).collect();
+    let fallbacks: Vec<Value> = message.fallback_models.into_iter().map(endpoint).collect();
     let turns: Vec<Value> = message
         .messages
         .into_iter()
@@ -56,6 +57,7 @@ fn to_body(message: proto::AskRequest) -> Value {
         ("messages", Some(turns.into())),
         ("retrieval_only", Some(message.retrieval_only.into())),
         ("require_all_sources", Some(message.require_all_sources.into())),
+        ("fallback_models", Some(fallbacks.into())),
     ];
     for (key, value) in fields {
         if let Some(value) = value {
@@ -74,6 +76,8 @@ fn endpoint(endpoint: proto::EndpointRef) -> Value {
         "tenant_name": nullable(endpoint.tenant_name),
         "owner_username": nullable(endpoint.owner_username),
         "query_override": nullable(endpoint.query_override),
+        "connection_type": nullable(endpoint.connection_type),
+        "upstream_model": nullable(endpoint.upstream_model),
     })
 }
 
@@ -108,6 +112,8 @@ fn to_wire(event: Event) -> proto::AskEvent {
             Wire::GenerationHeartbeat(proto::GenerationHeartbeat { elapsed_ms })
         }
         Event::Token(content) => Wire::Token(proto::Token { content }),
+        // This interface offers no functions, so nothing is left out.
+        Event::ToolCalls(_) => Wire::Token(proto::Token { content: String::new() }),
         Event::Done(answer) => Wire::Done(done(*answer)),
         Event::Failed(failed) => Wire::Failed(failure(&failed)),
     };
@@ -141,16 +147,31 @@ fn done(answer: Answer) -> proto::Done {
             total_tokens: usage.total,
         }),
         profit_share: answer.profit_share.into_iter().flatten().collect(),
-        citations: answer
-            .citations
+        citations: answer.citations.into_iter().map(cited).collect(),
+        billing_json: json_or_empty(&answer.billing.to_json()),
+        finish_reason: answer.finish_reason.unwrap_or_default(),
+        attempts: answer
+            .attempts
             .into_iter()
-            .map(|citation| proto::Citation {
-                number: count(citation.number),
-                path: citation.path,
-                title: citation.title,
+            .map(|attempt| proto::Attempt {
+                path: attempt.path,
+                outcome: attempt.outcome.as_str().to_owned(),
+                time_ms: attempt.time_ms,
             })
             .collect(),
-        billing_json: json_or_empty(&answer.billing.to_json()),
+        citations_removed: count(answer.citations_removed),
+    }
+}
+
+fn cited(citation: Citation) -> proto::Citation {
+    let (start, end) = citation.passage.as_ref().map_or((0, 0), |passage| (passage.start, passage.end));
+    proto::Citation {
+        number: count(citation.number),
+        path: citation.path,
+        title: citation.title,
+        passage: citation.passage.map(|passage| passage.text).unwrap_or_default(),
+        passage_start: count(start),
+        passage_end: count(end),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! [`Chat::ask`] is the whole rule; `routes` and `grpc` only translate its events.
 
+mod answering;
 mod ask;
 pub(crate) mod event;
 mod found;
@@ -9,11 +10,11 @@ pub(crate) mod grpc;
 mod outlet;
 mod pipeline;
 mod place;
-mod request;
+pub(crate) mod request;
 pub(crate) mod routes;
 mod titles;
 mod tokens;
-mod wire;
+pub(crate) mod wire;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use syfthub_proto::identity::VerifyCredentialRequest;
 use syfthub_rpc::{Peer, linked_stream, status, stubs, with_deadline};
 use tokio::time::Instant;
 
-pub(crate) use ask::{Ask, EndpointRef};
+pub(crate) use answering::ModelRefusal;
+pub(crate) use ask::{Ask, Connection, EndpointRef, Sampling, Turns};
 use event::{Event, Failed};
 use outlet::Outlet;
 use pipeline::Run;
@@ -102,6 +104,16 @@ impl Chat {
         &self.usage
     }
 
+    /// The backend, for those who resolve what a question names.
+    pub(crate) fn hub(&self) -> &Peer {
+        &self.hub
+    }
+
+    /// The limits of questions.
+    pub(crate) fn settings(&self) -> &Aggregator {
+        &self.settings
+    }
+
     /// Works on a question. The work is tied to the returned stream: dropping it ends every call that
     /// is under way. The last event is `Done` or `Failed`, whatever happens.
     pub(crate) fn ask(
@@ -148,7 +160,7 @@ impl Chat {
     }
 
     /// Refuses guests when the operator closed the service to them.
-    async fn admit(&self, credential: Option<&Secret>) -> Result<(), Error> {
+    pub(crate) async fn admit(&self, credential: Option<&Secret>) -> Result<(), Error> {
         if !self.settings.require_auth {
             return Ok(());
         }

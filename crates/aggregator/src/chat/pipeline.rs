@@ -1,10 +1,10 @@
 //! The steps of one question: retrieve, rank, prompt, generate, attribute.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use serde_json::{Value, json};
 use syfthub_domain::{Error, ErrorCode, Result};
 use tokio::time::Instant;
 
@@ -13,20 +13,17 @@ use super::found::{self, Found, Selection};
 use super::outlet::Outlet;
 use super::{Ask, Chat, Delivery, TARGET, Tokens, millis};
 use crate::billing::Billing;
-use crate::citations;
-use crate::generate::{Piece, Usage, generate};
 use crate::prompt::{self, Budget, Fence, Material, Message, TooLong};
 use crate::retrieve::{Outcome, Status, query_sources};
-use crate::space::Failure;
 
 /// One question under way.
 pub(super) struct Run<'a> {
-    chat: &'a Chat,
-    ask: &'a Ask,
-    delivery: Delivery,
+    pub(super) chat: &'a Chat,
+    pub(super) ask: &'a Ask,
+    pub(super) delivery: Delivery,
     outlet: &'a Outlet,
     started: Instant,
-    billing: Billing,
+    pub(super) billing: Billing,
 }
 
 impl<'a> Run<'a> {
@@ -63,13 +60,11 @@ impl<'a> Run<'a> {
             return Ok(self.finish(answer));
         }
         let (found, mut selection) = self.rank(found).await?;
-        let messages = self.messages(&found, &mut selection)?;
+        let messages = self.conversation(&found, &mut selection)?;
         let total_documents = selection.kept.len();
         self.emit(Event::RetrievalComplete { total_documents, time_ms: retrieval_time_ms }).await?;
         let generated = self.answer(&tokens, &messages).await?;
-        attribute(&mut answer, generated.text, &found, &selection);
-        answer.usage = generated.usage;
-        answer.generation_time_ms = generated.time_ms;
+        generated.report(&mut answer, &found, &selection);
         answer.sources = found.sources;
         Ok(self.finish(answer))
     }
@@ -111,25 +106,22 @@ impl<'a> Run<'a> {
         Ok((found, selection))
     }
 
-    async fn answer(&mut self, tokens: &Tokens, messages: &[Message]) -> Result<Generated> {
-        self.emit(Event::GenerationStart).await?;
-        let started = Instant::now();
-        let call = self.chat.usage.model(self.ask, &self.ask.model);
-        match self.generate(tokens, messages).await {
-            Ok((text, usage)) => {
-                call.answered(usage);
-                log_generated(&self.ask.model.path(), Ok((&text, usage)), started);
-                Ok(Generated { text, usage, time_ms: millis(started.elapsed()) })
-            }
-            Err(Stop::Reader(error)) => Err(error),
-            Err(Stop::Model(failure)) => {
-                call.failed(&failure);
-                log_generated(&self.ask.model.path(), Err(&failure), started);
-                let error = model_error(&failure);
-                self.billing.add(&self.ask.model.path(), failure.into_policy().as_ref());
-                Err(error)
-            }
+    /// What the model is told, as it is sent. A conversation without sources, or with calls of functions in it, is
+    /// passed on as it came.
+    fn conversation(&self, found: &Found, selection: &mut Selection) -> Result<Vec<Value>> {
+        let Some(turns) = &self.ask.turns else { return Ok(to_json(self.messages(found, selection)?)) };
+        if self.ask.data_sources.is_empty() {
+            return Ok(turns.all.clone());
         }
+        let mut told = to_json(self.messages(found, selection)?);
+        let (before, rest) = turns.all.split_at(turns.question.min(turns.all.len()));
+        if turns.has_tools {
+            let question = told.pop();
+            told.extend(before.iter().filter(|turn| turn["role"] != "system").cloned());
+            told.extend(question);
+        }
+        told.extend(rest.iter().skip(1).cloned());
+        Ok(told)
     }
 
     fn budget(&self) -> Budget {
@@ -169,80 +161,13 @@ impl<'a> Run<'a> {
         Ok(prompt.messages)
     }
 
-    /// Reads the model's answer and passes it on; heartbeats until it says something. The time that the
-    /// reader takes is not the model's.
-    async fn generate(
-        &mut self,
-        tokens: &Tokens,
-        messages: &[Message],
-    ) -> Result<(String, Option<Usage>), Stop> {
-        let streamed = self.delivery == Delivery::Streamed && self.chat.settings.model_streaming;
-        let mut pieces = pin!(generate(&self.chat.space, self.ask, tokens, messages, streamed));
-        let (mut text, mut usage) = (String::new(), None);
-        let started = Instant::now();
-        let mut timeout = pin!(tokio::time::sleep(self.chat.settings.generation_timeout));
-        let mut heartbeat = tokio::time::interval_at(started + self.chat.heartbeat, self.chat.heartbeat);
-        let wants_heartbeats = self.delivery == Delivery::Streamed;
-        loop {
-            let event = tokio::select! {
-                biased;
-                piece = pieces.next() => match piece.transpose().map_err(Stop::Model)? {
-                    Some(Piece::Text(more)) => {
-                        text.push_str(&more);
-                        Event::Token(more)
-                    }
-                    Some(Piece::Usage(counts)) => {
-                        usage = Some(counts);
-                        continue;
-                    }
-                    Some(Piece::Policy(policy)) => {
-                        self.billing.add(&self.ask.model.path(), Some(&policy));
-                        continue;
-                    }
-                    None => break,
-                },
-                () = &mut timeout => return Err(Stop::Model(Failure::Timeout)),
-                _ = heartbeat.tick(), if wants_heartbeats && text.is_empty() => {
-                    Event::GenerationHeartbeat { elapsed_ms: millis(started.elapsed()) }
-                }
-            };
-            let waited = self.emit(event).await?;
-            let until = timeout.deadline() + waited;
-            timeout.as_mut().reset(until);
-        }
-        if text.is_empty() {
-            // Clients wait for one token at least.
-            self.emit(Event::Token(String::new())).await?;
-        }
-        Ok((text, usage))
-    }
-
-    async fn emit(&self, event: Event) -> Result<Duration> {
+    pub(super) async fn emit(&self, event: Event) -> Result<Duration> {
         self.outlet.emit(event).await
     }
 }
 
 fn too_long(error: TooLong) -> Error {
     Error::new(ErrorCode::BadRequest, error.to_string())
-}
-
-/// Why there is no answer of the model.
-enum Stop {
-    Model(Failure),
-    /// Nobody takes it.
-    Reader(Error),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Reader(error)
-    }
-}
-
-struct Generated {
-    text: String,
-    usage: Option<Usage>,
-    time_ms: u64,
 }
 
 /// A source that denies access ends the request when nothing else succeeded; with `require_all` any
@@ -267,56 +192,12 @@ fn check_sources(infos: &[SourceInfo], require_all: bool) -> Result<()> {
     Ok(())
 }
 
-/// Annotates the answer and shares it among the paths, when its documents have numbers.
-fn attribute(answer: &mut Answer, text: String, found: &Found, selection: &Selection) {
-    if !selection.is_ranked {
-        answer.response = text;
-        return;
-    }
-    let annotated = citations::annotate(&text);
-    let numbered: Vec<&str> =
-        selection.kept.iter().map(|index| found.sources[*index].path.as_str()).collect();
-    answer.profit_share = Some(citations::profit_share(&annotated.markers, &numbered));
-    answer.citations = found.citations(selection);
-    answer.response = annotated.text;
-    answer.is_annotated = true;
-}
-
-fn model_error(failure: &Failure) -> Error {
-    let (code, reason) = match failure {
-        Failure::Status { code: 403, detail, .. } => {
-            (ErrorCode::ModelAccessDenied, format!("Model access denied: {detail}"))
-        }
-        Failure::Timeout => (ErrorCode::GenerationFailed, "Model request timed out".to_owned()),
-        Failure::InvalidJson => {
-            let text = "Model returned invalid JSON; contact the owner of the model";
-            (ErrorCode::GenerationFailed, text.to_owned())
-        }
-        other => (ErrorCode::GenerationFailed, other.to_string()),
-    };
-    Error::new(code, format!("Generation failed: {reason}"))
+fn to_json(messages: Vec<Message>) -> Vec<Value> {
+    messages.into_iter().map(|message| json!(message)).collect()
 }
 
 fn log_retrieved(found: &Found, infos: &[SourceInfo], duration_ms: u64) {
     let failed = infos.iter().filter(|info| info.status != Status::Success).count();
     let documents = found.sources.len();
     tracing::info!(target: TARGET, sources = infos.len(), failed, documents, duration_ms, "chat.retrieval.completed");
-}
-
-fn log_generated(path: &str, result: Result<(&str, Option<Usage>), &Failure>, started: Instant) {
-    let duration_ms = millis(started.elapsed());
-    metrics::histogram!("syfthub_model_query_seconds").record(started.elapsed().as_secs_f64());
-    match result {
-        Ok((text, usage)) => {
-            let tokens = usage.map(|usage| usage.total);
-            let bytes = text.len();
-            tracing::info!(target: "syfthub.aggregator.generate", path, bytes, tokens, duration_ms, "model.query.completed");
-            tracing::info!(target: TARGET, duration_ms, "chat.generation.completed");
-        }
-        Err(failure) => {
-            let error = failure.to_string();
-            tracing::warn!(target: "syfthub.aggregator.generate", path, error, duration_ms, "model.query.failed");
-            tracing::warn!(target: TARGET, error, duration_ms, "chat.generation.failed");
-        }
-    }
 }

@@ -8,16 +8,18 @@ use syfthub_domain::{Error, Result};
 use syfthub_web::fields::{Checked, Field};
 use syfthub_web::{Fields, browser};
 
-use super::ask::{Ask, EndpointRef};
+use super::ask::{Ask, Connection, EndpointRef, Sampling};
 use crate::prompt::{Message, Role};
 use crate::shape::{self, Shape};
 
 /// Longest prompt, system prompt or turn, in code points.
-const MAX_TEXT: usize = 100_000;
+pub(crate) const MAX_TEXT: usize = 100_000;
 /// Most data sources that are looked at; the setting allows fewer.
 const MAX_LISTED: usize = 1_000;
 /// Most earlier turns.
-const MAX_TURNS: usize = 200;
+pub(crate) const MAX_TURNS: usize = 200;
+/// Most models that stand in for the first one.
+pub(crate) const MAX_FALLBACKS: usize = 4;
 /// Most satellite tokens of a request.
 const MAX_TOKENS: usize = 100;
 /// Longest token, in bytes.
@@ -25,7 +27,7 @@ const MAX_TOKEN: usize = 8_192;
 /// Longest address of an endpoint.
 const MAX_URL: usize = 2_048;
 /// Longest name, slug or username.
-const MAX_NAME: usize = 300;
+pub(crate) const MAX_NAME: usize = 300;
 
 /// What is kept of a body; a list that is too long keeps one item too many, so that this is noticed.
 const BODY: Shape = Shape::Keys(&[
@@ -43,6 +45,7 @@ const BODY: Shape = Shape::Keys(&[
     ("retrieval_only", Shape::Leaf),
     ("require_all_sources", Shape::Leaf),
     ("stream", Shape::Leaf),
+    ("fallback_models", Shape::List(MAX_FALLBACKS + 1, &ENDPOINT)),
 ]);
 const ENDPOINT: Shape = Shape::Keys(&[
     ("url", Shape::Leaf),
@@ -51,6 +54,8 @@ const ENDPOINT: Shape = Shape::Keys(&[
     ("tenant_name", Shape::Leaf),
     ("owner_username", Shape::Leaf),
     ("query_override", Shape::Leaf),
+    ("connection_type", Shape::Leaf),
+    ("upstream_model", Shape::Leaf),
 ]);
 const TURN: Shape = Shape::Keys(&[("role", Shape::Leaf), ("content", Shape::Leaf)]);
 
@@ -79,15 +84,12 @@ pub(super) fn read(body: Value, authorization: Option<Secret>, settings: &Aggreg
     let custom_system_prompt = fields.string("custom_system_prompt").length(0, MAX_TEXT).optional();
     let messages = fields.each("messages", read_turn).items(0, MAX_TURNS).or(Vec::new());
     let require_all_sources = fields.boolean("require_all_sources").or(false);
+    let fallbacks = fields.each("fallback_models", |model| read_endpoint(model, true));
+    let fallback_models = fallbacks.items(0, MAX_FALLBACKS).or(Vec::new());
     fields.boolean("stream").or(false); // the route decides, but nonsense is still reported
     let valid = fields.finish()?;
     let credential = user_token.filter(|token| !token.is_empty()).map(Secret::new).or(authorization);
-    if credential.as_ref().is_some_and(|token| token.expose().starts_with(browser::PREFIX)) {
-        // Taken as a token it would go around the rule that keeps other sites from using it.
-        return Err(Error::unauthenticated(
-            "A session cookie is no token; send a hub token or a personal access token",
-        ));
-    }
+    refuse_cookie(credential.as_ref())?;
     Ok(Ask {
         prompt: prompt.take(&valid),
         model: model.take(&valid),
@@ -102,7 +104,21 @@ pub(super) fn read(body: Value, authorization: Option<Secret>, settings: &Aggreg
         messages,
         retrieval_only,
         require_all_sources,
+        fallback_models,
+        sampling: Sampling::default(),
+        turns: None,
+        is_resolved: false,
     })
+}
+
+/// Refuses the value of a session cookie where a token belongs: taken as one it would go around the rule that keeps
+/// other sites from using it.
+pub(crate) fn refuse_cookie(credential: Option<&Secret>) -> Result<()> {
+    if credential.is_some_and(|token| token.expose().starts_with(browser::PREFIX)) {
+        let text = "A session cookie is no token; send a hub token or a personal access token";
+        return Err(Error::unauthenticated(text));
+    }
+    Ok(())
 }
 
 /// An endpoint; `is_called` says that its address and slug must not be empty.
@@ -117,7 +133,10 @@ fn read_endpoint(fields: &mut Fields, is_called: bool) -> EndpointRef {
     // Usernames are in lower case wherever they are compared, and here they are keys of tokens.
     let owner_username = named(fields.string("owner_username")).map(|owner| owner.to_lowercase());
     let query_override = fields.string("query_override").length(0, MAX_TEXT).optional();
-    EndpointRef { url, slug, name, tenant_name, owner_username, query_override }
+    let connection_type = fields.string("connection_type").length(0, 50).optional().unwrap_or_default();
+    let connection = Connection::of(&connection_type);
+    let upstream_model = named(fields.string("upstream_model"));
+    EndpointRef { url, slug, name, tenant_name, owner_username, query_override, connection, upstream_model }
 }
 
 fn read_turn(fields: &mut Fields) -> Message {

@@ -114,24 +114,34 @@ impl ChatRoutes {
     /// beyond its limit does not get to send a body.
     async fn admit(&self, request: Request, route: &'static str) -> ApiResult<Admitted> {
         let (mut parts, body) = request.into_parts();
-        let Ok(client) = ClientIp::from_request_parts(&mut parts, &()).await;
-        self.limiter.check("chat", &client.limit_bucket(), self.rule).await?;
-        let authorization = credential(&parts.headers);
-        let session = self.session(&parts);
+        let claim = self.claim(&mut parts).await?;
         let wish = Wish::read(&parts.headers)?;
         let raw = RawJson::from_request(Request::from_parts(parts, body), &()).await?;
         let body = raw.parse_with(request::parse)?;
-        let mut ask = request::read(body, authorization, &self.chat.settings)?;
+        let mut ask = request::read(body, claim.authorization, &self.chat.settings)?;
         if ask.credential.is_none() {
-            ask.credential = session?;
+            ask.credential = claim.session?;
         }
-        if let Some(credential) = &ask.credential {
-            self.limiter.check("chat-token", &fingerprint(credential), self.rule).await?;
-        }
-        self.chat.admit(ask.credential.as_ref()).await?;
+        self.accept(ask.credential.as_ref()).await?;
         let owner = || ask.credential.as_ref().map_or_else(|| detached::GUEST.to_owned(), fingerprint);
         let detach = wish.map(|wish| detached::Request { wish, owner: owner(), route, body: raw.0 });
         Ok(Admitted { ask, detach })
+    }
+
+    /// Counts the request for its address, and says who it claims to be of.
+    pub(crate) async fn claim(&self, parts: &mut Parts) -> ApiResult<Claim> {
+        let Ok(client) = ClientIp::from_request_parts(parts, &()).await;
+        self.limiter.check("chat", &client.limit_bucket(), self.rule).await?;
+        Ok(Claim { authorization: credential(&parts.headers), session: self.session(parts) })
+    }
+
+    /// Counts the request for its credential, and refuses guests when they are not served.
+    pub(crate) async fn accept(&self, credential: Option<&Secret>) -> ApiResult<()> {
+        if let Some(credential) = credential {
+            self.limiter.check("chat-token", &fingerprint(credential), self.rule).await?;
+        }
+        self.chat.admit(credential).await?;
+        Ok(())
     }
 
     /// The session cookie of a browser, if a script of the hub's own pages sent it. It counts only when the request
@@ -140,6 +150,27 @@ impl ChatRoutes {
         let Some(cookie) = self.cookie.read(&parts.headers) else { return Ok(None) };
         self.cookie.require_own_script(&parts.method, &parts.headers)?;
         Ok(Some(cookie))
+    }
+}
+
+/// Who a request claims to be of.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    authorization: Option<Secret>,
+    session: Result<Option<Secret>>,
+}
+
+impl Claim {
+    /// The token of the header.
+    pub(crate) fn token(self) -> Result<Option<Secret>> {
+        request::refuse_cookie(self.authorization.as_ref())?;
+        Ok(self.authorization)
+    }
+
+    /// The token of the header, else the session of a browser.
+    pub(crate) fn credential(self) -> Result<Option<Secret>> {
+        request::refuse_cookie(self.authorization.as_ref())?;
+        if self.authorization.is_some() { Ok(self.authorization) } else { self.session }
     }
 }
 

@@ -72,21 +72,23 @@ impl SatelliteTokens {
     /// Every token that the request can use: those that came with it and minted ones.
     pub(super) async fn for_request(&self, ask: &Ask) -> Tokens {
         let mut tokens = Tokens { brought: ask.endpoint_tokens.clone(), minted: HashMap::new() };
-        let Some(credential) = ask.credential.as_ref().filter(|credential| !credential.is_empty()) else {
-            return tokens;
-        };
-        let model = (!ask.retrieval_only).then_some(&ask.model);
+        let nobody = Secret::new("");
+        let credential = ask.credential.as_ref().filter(|credential| !credential.is_empty());
+        // A guest who names paths only has no way to bring tokens of their own: the hub mints a guest's.
+        let Some(credential) = credential.or(ask.is_resolved.then_some(&nobody)) else { return tokens };
+        let models = ask.models().filter(|_| !ask.retrieval_only);
         let places: BTreeSet<Place> = ask
             .data_sources
             .iter()
-            .chain(model)
+            .chain(models)
             .filter_map(Place::of)
             .filter(|place| !tokens.brought.contains_key(place.owner()))
             .collect();
         if places.is_empty() {
             return tokens;
         }
-        let places = place::confirmed(&self.hub, credential, places).await;
+        let places =
+            if ask.is_resolved { places } else { place::confirmed(&self.hub, credential, places).await };
         let owners: BTreeSet<&str> = places.iter().map(Place::owner).take(MAX_AUDIENCES).collect();
         if owners.is_empty() {
             return tokens;

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::event::{Answer, Event, Failed, Source, SourceInfo};
+use super::event::{Answer, Attempt, Event, Failed, Source, SourceInfo};
 
 /// The answer of `/chat`.
-pub(super) fn response_json(answer: &Answer) -> Value {
+pub(crate) fn response_json(answer: &Answer) -> Value {
     json!({
         "response": answer.response,
         "sources": sources(&answer.sources),
@@ -19,7 +19,7 @@ pub(super) fn response_json(answer: &Answer) -> Value {
 }
 
 /// Name and data of an event. SDKs take an unknown name for an error, so the set is closed.
-pub(super) fn event_json(event: &Event) -> (&'static str, Value) {
+pub(crate) fn event_json(event: &Event) -> (&'static str, Value) {
     match event {
         Event::RetrievalStart { sources } => ("retrieval_start", json!({"sources": sources})),
         Event::SourceComplete { path, status, documents } => {
@@ -37,6 +37,8 @@ pub(super) fn event_json(event: &Event) -> (&'static str, Value) {
             ("generation_heartbeat", json!({"elapsed_ms": elapsed_ms}))
         }
         Event::Token(content) => ("token", json!({"content": content})),
+        // These routes offer no functions, so nothing is left out.
+        Event::ToolCalls(_) => ("token", json!({"content": ""})),
         Event::Done(answer) => ("done", done_json(answer)),
         Event::Failed(failed) => ("error", failed_json(failed)),
     }
@@ -66,6 +68,18 @@ fn done_json(answer: &Answer) -> Value {
     done.into()
 }
 
+/// What an answer has beyond its text, for interfaces whose own shape has no place for it.
+pub(crate) fn beyond_text_json(answer: &Answer) -> Value {
+    let mut about = done_json(answer);
+    if let Value::Object(keys) = &mut about {
+        keys.remove("usage");
+        keys.entry("profit_share").or_insert(Value::Null);
+        keys.entry("billing").or_insert(Value::Null);
+        keys.entry("citations").or_insert_with(|| json!({}));
+    }
+    about
+}
+
 fn failed_json(failed: &Failed) -> Value {
     json!({"message": failed.error.message, "code": failed.error.code.name(), "billing": failed.billing.to_json()})
 }
@@ -91,11 +105,21 @@ fn retrieval_info(infos: &[SourceInfo]) -> Value {
 }
 
 fn metadata(answer: &Answer) -> Value {
-    json!({
-        "retrieval_time_ms": answer.retrieval_time_ms,
-        "generation_time_ms": answer.generation_time_ms,
-        "total_time_ms": answer.total_time_ms,
-    })
+    let mut metadata = Map::new();
+    metadata.insert("retrieval_time_ms".into(), answer.retrieval_time_ms.into());
+    metadata.insert("generation_time_ms".into(), answer.generation_time_ms.into());
+    metadata.insert("total_time_ms".into(), answer.total_time_ms.into());
+    if let Some(reason) = &answer.finish_reason {
+        metadata.insert("finish_reason".into(), reason.as_str().into());
+    }
+    if answer.citations_removed > 0 {
+        metadata.insert("citations_removed".into(), answer.citations_removed.into());
+    }
+    if !answer.attempts.is_empty() {
+        let attempt = |attempt: &Attempt| json!({"path": attempt.path, "outcome": attempt.outcome, "time_ms": attempt.time_ms});
+        metadata.insert("attempts".into(), answer.attempts.iter().map(attempt).collect());
+    }
+    metadata.into()
 }
 
 fn profit_share(answer: &Answer) -> Value {
@@ -105,7 +129,14 @@ fn profit_share(answer: &Answer) -> Value {
 
 fn citations(answer: &Answer) -> Value {
     let entry = |citation: &super::event::Citation| {
-        (citation.number.to_string(), json!({"slug": citation.path, "title": citation.title}))
+        let passage = citation.passage.as_ref();
+        let about = json!({
+            "slug": citation.path,
+            "title": citation.title,
+            "passage": passage.map(|passage| &passage.text),
+            "span": passage.map(|passage| [passage.start, passage.end]),
+        });
+        (citation.number.to_string(), about)
     };
     Value::Object(answer.citations.iter().map(entry).collect())
 }

@@ -4,19 +4,29 @@
 //! One pass over the text, so that a hostile model cannot make it slow.
 
 mod attribution;
+mod passage;
 
 use std::fmt::Write as _;
 
 pub use attribution::profit_share;
+pub use passage::{Passage, passage};
 
 /// An answer whose markers carry the range of the sentence that they support.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotated {
     /// The answer with every `[cite:n]` turned into `[cite:n-start:end]`. The offsets count Unicode
     /// code points of the text without markers.
     pub text: String,
+    /// The answer with its markers as they were, without those that point to no document.
+    pub plain: String,
+    /// The answer without any marker, which the offsets are about.
+    pub clean: String,
     /// The document numbers of each marker, in the order of the text.
     pub markers: Vec<Vec<u32>>,
+    /// For each of `markers`, the range that it covers, in bytes of `clean`.
+    pub covered: Vec<std::ops::Range<usize>>,
+    /// Numbers that point to no document and were taken out, and with the last of a marker the marker.
+    pub removed: usize,
 }
 
 /// Annotates every `[cite:n]` and `[cite:n,m]` of an answer. Text without markers stays as it is.
@@ -24,28 +34,58 @@ pub struct Annotated {
 /// A marker covers from the start of its sentence to the marker itself; one that stands after the
 /// full stop covers the sentence that has just ended.
 pub fn annotate(answer: &str) -> Annotated {
+    annotate_known(answer, |_| true)
+}
+
+/// The same, without numbers for which `is_document` says no.
+pub fn annotate_known(answer: &str, is_document: impl Fn(u32) -> bool) -> Annotated {
     let mut sentences = Sentences::default();
-    let mut text = String::with_capacity(answer.len() + answer.len() / 8);
-    let mut markers = Vec::new();
+    let mut annotated = Annotated {
+        text: String::with_capacity(answer.len() + answer.len() / 8),
+        plain: String::with_capacity(answer.len()),
+        clean: String::with_capacity(answer.len()),
+        ..Annotated::default()
+    };
     let mut rest = answer;
     while let Some(at) = rest.find(OPEN) {
         let (before, marked) = rest.split_at(at);
-        text.push_str(before);
+        annotated.say(before);
         sentences.read(before);
         if let Some((numbers, after)) = read_marker(marked) {
-            let end = sentences.position;
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{OPEN}{numbers}-{}:{end}]", sentences.start());
-            markers.push(numbers.split(',').filter_map(|number| number.parse().ok()).collect());
+            annotated.mark(&numbers, &sentences, &is_document);
             rest = after;
         } else {
-            text.push_str(OPEN);
+            annotated.say(OPEN);
             sentences.read(OPEN);
             rest = &marked[OPEN.len()..];
         }
     }
-    text.push_str(rest);
-    Annotated { text, markers }
+    annotated.say(rest);
+    annotated
+}
+
+impl Annotated {
+    fn say(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.plain.push_str(text);
+        self.clean.push_str(text);
+    }
+
+    fn mark(&mut self, numbers: &str, sentences: &Sentences, is_document: impl Fn(u32) -> bool) {
+        let known = |number: &&str| number.parse().is_ok_and(&is_document);
+        let (good, other): (Vec<&str>, Vec<&str>) = numbers.split(',').partition(known);
+        self.removed += other.len();
+        if good.is_empty() {
+            return;
+        }
+        let list = good.join(",");
+        let (start, end) = (sentences.start(), sentences.position);
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, "{OPEN}{list}-{start}:{end}]");
+        let _ = write!(self.plain, "{OPEN}{list}]");
+        self.markers.push(good.iter().filter_map(|number| number.parse().ok()).collect());
+        self.covered.push(sentences.start_byte()..sentences.bytes);
+    }
 }
 
 const OPEN: &str = "[cite:";
@@ -77,15 +117,17 @@ fn read_marker(text: &str) -> Option<(String, &str)> {
 struct Sentences {
     /// Code points read so far.
     position: usize,
-    /// First character of the sentence in hand; `None` right after an end.
-    current: Option<usize>,
+    /// The same in bytes.
+    bytes: usize,
+    /// First character of the sentence in hand, in code points and in bytes; `None` right after an end.
+    current: Option<(usize, usize)>,
     /// Start of the sentence before it.
-    previous: usize,
+    previous: (usize, usize),
 }
 
 impl Default for Sentences {
     fn default() -> Self {
-        Self { position: 0, current: Some(0), previous: 0 }
+        Self { position: 0, bytes: 0, current: Some((0, 0)), previous: (0, 0) }
     }
 }
 
@@ -98,15 +140,20 @@ impl Sentences {
                 }
                 ' ' | '\t' => {}
                 _ => {
-                    self.current.get_or_insert(self.position);
+                    self.current.get_or_insert((self.position, self.bytes));
                 }
             }
             self.position += 1;
+            self.bytes += character.len_utf8();
         }
     }
 
     fn start(&self) -> usize {
-        self.current.unwrap_or(self.previous)
+        self.current.unwrap_or(self.previous).0
+    }
+
+    fn start_byte(&self) -> usize {
+        self.current.unwrap_or(self.previous).1
     }
 }
 
@@ -156,7 +203,9 @@ mod tests {
             "[cite:1 2]",
             "[cite:3,1 2]",
         ] {
-            assert_eq!(annotate(text), Annotated { text: text.to_owned(), markers: vec![] });
+            let annotated = annotate(text);
+            assert_eq!((annotated.text.as_str(), annotated.plain.as_str()), (text, text));
+            assert_eq!((annotated.clean.as_str(), annotated.markers.len()), (text, 0));
         }
         assert_eq!(annotate("a [cite:1, 2]").text, "a [cite:1,2-0:2]");
         assert_eq!(annotate("a [cite: 1 ,, 2, ]").text, "a [cite:1,2-0:2]");
@@ -165,7 +214,21 @@ mod tests {
 
     #[test]
     fn a_number_that_is_too_large_is_no_document() {
-        assert_eq!(annotate("x [cite:99999999999999999999,2]").markers, [[2]]);
+        let annotated = annotate("x [cite:99999999999999999999,2]");
+        assert_eq!((annotated.markers, annotated.removed), (vec![vec![2]], 1));
+        assert_eq!(annotated.plain, "x [cite:2]");
+    }
+
+    #[test]
+    fn a_marker_that_points_to_no_document_is_removed_and_counted() {
+        let known = |number| (1..=2).contains(&number);
+        let annotated = annotate_known("One [cite:3]. Two [cite:1,0]. Three [cite:2].", known);
+        assert_eq!(annotated.text, "One . Two [cite:1-6:10]. Three [cite:2-12:18].");
+        assert_eq!(annotated.plain, "One . Two [cite:1]. Three [cite:2].");
+        assert_eq!(annotated.clean, "One . Two . Three .");
+        assert_eq!((annotated.markers, annotated.removed), (vec![vec![1], vec![2]], 2));
+        let covered: Vec<&str> = annotated.covered.into_iter().map(|range| &annotated.clean[range]).collect();
+        assert_eq!(covered, ["Two ", "Three "]);
     }
 
     fn strip(answer: &str) -> String {
@@ -220,7 +283,22 @@ mod tests {
         ) {
             let answer = parts.concat();
             let annotated = annotate(&answer);
-            prop_assert_eq!(strip_annotated(&annotated.text), strip(&answer));
+            prop_assert_eq!(&strip_annotated(&annotated.text), &strip(&answer));
+            prop_assert_eq!(&annotated.clean, &strip(&answer));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic_and_every_range_can_be_cut(
+            answer in "([\\PC\n]{0,6}\\[cite:[0-9, ]{0,5}\\]?){0,12}", documents in 0_u32..4
+        ) {
+            let annotated = annotate_known(&answer, |number| (1..=documents).contains(&number));
+            prop_assert_eq!(annotated.covered.len(), annotated.markers.len());
+            for range in &annotated.covered {
+                prop_assert!(annotated.clean.get(range.clone()).is_some());
+            }
+            for number in annotated.markers.iter().flatten() {
+                prop_assert!((1..=documents).contains(number));
+            }
         }
 
         #[test]

@@ -37,12 +37,38 @@ impl Usage {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Envelope {
     pub(super) text: String,
+    pub(super) tool_calls: Vec<Value>,
+    pub(super) finish_reason: Option<String>,
     pub(super) usage: Option<Usage>,
     pub(super) policy: Option<Value>,
+    /// Why there is no answer, where the service says so with status 200.
+    pub(super) error: Option<String>,
 }
 
 /// What is kept of a model's answer in one piece.
-pub(super) const ANSWER: Shape = Shape::Keys(&[("summary", SUMMARY), ("policy_metadata", shape::POLICY)]);
+pub(super) const ANSWER: Shape = Shape::Keys(&[
+    ("summary", SUMMARY),
+    ("choices", Shape::List(1, &CHOICE)),
+    ("usage", USAGE),
+    ("policy_metadata", shape::POLICY),
+    ("error", Shape::Keys(&[("message", Shape::Leaf)])),
+]);
+const CHOICE: Shape = Shape::Keys(&[
+    ("message", Shape::Keys(&[("content", Shape::Leaf), ("tool_calls", TOOL_CALLS)])),
+    ("finish_reason", Shape::Leaf),
+]);
+/// Calls of functions, or parts of them.
+pub(super) const TOOL_CALLS: Shape = Shape::List(MAX_TOOL_CALLS, &TOOL_CALL);
+const TOOL_CALL: Shape = Shape::Keys(&[
+    ("index", Shape::Leaf),
+    ("id", Shape::Leaf),
+    ("type", Shape::Leaf),
+    ("function", Shape::Keys(&[("name", Shape::Leaf), ("arguments", Shape::Leaf)])),
+]);
+/// Most calls of functions in an answer.
+const MAX_TOOL_CALLS: usize = 128;
+/// Longest reason to stop, in code points.
+const MAX_REASON: usize = 50;
 /// The envelope inside.
 pub(super) const SUMMARY: Shape = Shape::Keys(&[
     ("message", Shape::Keys(&[("content", Shape::Leaf)])),
@@ -64,9 +90,41 @@ impl Envelope {
             .and_then(|message| message.get("content").unwrap_or(message).as_str())
             .unwrap_or_default()
             .to_owned();
-        let usage = json.pointer("/summary/usage").and_then(Usage::read);
-        Self { text, usage, policy: json.get("policy_metadata").cloned() }
+        let text = match json.pointer("/choices/0/message/content").and_then(Value::as_str) {
+            Some(said) if text.is_empty() => said.to_owned(),
+            _ => text,
+        };
+        let usage = json.pointer("/summary/usage").or_else(|| json.get("usage")).and_then(Usage::read);
+        let mut tool_calls = tool_calls(json.pointer("/choices/0/message/tool_calls"));
+        for (index, call) in tool_calls.iter_mut().enumerate() {
+            call["index"] = index.into();
+        }
+        let has_answer = json.get("choices").is_some() || json.get("summary").is_some();
+        Self {
+            text,
+            tool_calls,
+            finish_reason: finish_reason(json),
+            usage,
+            policy: json.get("policy_metadata").cloned(),
+            error: json
+                .get("error")
+                .filter(|error| !has_answer && !error.is_null())
+                .and_then(|_| error_text(json)),
+        }
     }
+}
+
+/// Those of a list that are calls.
+pub(super) fn tool_calls(list: Option<&Value>) -> Vec<Value> {
+    let calls = list.and_then(Value::as_array).into_iter().flatten();
+    calls.filter(|call| call.is_object()).cloned().collect()
+}
+
+/// Why the model stopped.
+pub(super) fn finish_reason(json: &Value) -> Option<String> {
+    let reason = ["/choices/0/finish_reason", "/summary/finish_reason", "/finish_reason"];
+    let reason = reason.iter().find_map(|pointer| json.pointer(pointer)?.as_str())?;
+    (!reason.is_empty()).then(|| reason.chars().take(MAX_REASON).collect())
 }
 
 /// The message of an error object: `error.message`, `error`, `detail` or `message` as text.
@@ -93,6 +151,25 @@ mod tests {
         assert_eq!(envelope.text, "hi");
         assert_eq!(envelope.usage, Some(Usage { prompt: 2, completion: 1, total: 3 }));
         assert_eq!(Envelope::read(&json!({"summary": {"message": "short"}})).text, "short");
+    }
+
+    #[test]
+    fn reads_the_answer_of_openais_protocol() {
+        let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let envelope = Envelope::read(&json!({
+            "choices": [{"message": {"content": null, "tool_calls": [call]}, "finish_reason": "tool_calls"}],
+            "usage": {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3},
+        }));
+        assert_eq!((envelope.text.as_str(), envelope.finish_reason.as_deref()), ("", Some("tool_calls")));
+        assert_eq!(
+            (&envelope.tool_calls[0]["id"], &envelope.tool_calls[0]["index"]),
+            (&json!("c1"), &json!(0))
+        );
+        assert_eq!(envelope.usage.map(|usage| usage.total), Some(3));
+        let said = Envelope::read(&json!({"choices": [{"message": {"content": "hi"}}]}));
+        assert_eq!((said.text.as_str(), said.finish_reason), ("hi", None));
+        let failed = Envelope::read(&json!({"error": {"message": "no memory"}}));
+        assert_eq!(failed.error.as_deref(), Some("no memory"));
     }
 
     #[test]

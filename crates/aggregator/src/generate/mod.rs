@@ -1,18 +1,18 @@
 //! Asks the model: one call, read as it arrives.
 
+mod body;
 mod envelope;
 mod stream;
 
 use futures::FutureExt;
 use futures::stream::Stream;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(crate) use envelope::Usage;
 use envelope::{ANSWER, Envelope};
 use stream::{Ending, Item, Reader};
 
 use crate::chat::{Ask, EndpointRef, Tokens};
-use crate::prompt::Message;
 use crate::space::{Accept, Failure, Reply, Space, Target};
 
 /// Most that is read of an answer in one piece, in bytes.
@@ -25,33 +25,32 @@ const MAX_ANSWER: usize = 2 * 1024 * 1024;
 pub(crate) enum Piece {
     /// More of the answer; never empty.
     Text(String),
+    /// Parts of calls of the functions that the caller offered.
+    ToolCalls(Vec<Value>),
+    /// Why it stops.
+    Finish(String),
     /// Token counts.
     Usage(Usage),
     /// What its policies report; not trusted.
     Policy(Value),
 }
 
-/// Asks the model of `ask` with `messages`. With `streamed` the pieces come as the model makes them,
+/// Asks `model` in the matter of `ask` with `messages`. With `streamed` the pieces come as the model makes them,
 /// if it can stream; without, the text comes in one piece.
 pub(crate) fn generate<'a>(
     space: &'a Space,
     ask: &'a Ask,
+    model: &'a EndpointRef,
     tokens: &'a Tokens,
-    messages: &'a [Message],
+    messages: &'a [Value],
     streamed: bool,
 ) -> impl Stream<Item = Result<Piece, Failure>> + Send + 'a {
     async_stream::try_stream! {
-        let body = json!({
-            "messages": messages,
-            "max_tokens": ask.max_tokens,
-            "temperature": ask.temperature,
-            "stream": streamed,
-            "stop_sequences": [],
-        });
+        let body = body::body(ask, model, messages, streamed);
         let accept = if streamed { Accept::EventStream } else { Accept::Json };
-        let reply = space.query(&Target::new(&ask.model, tokens), &body, accept).await?;
+        let reply = space.query(&Target::new(model, tokens), &body, accept).await?;
         if reply.is_event_stream() {
-            for await piece in read_stream(reply, &ask.model) {
+            for await piece in read_stream(reply, model) {
                 yield piece?;
             }
         } else {
@@ -60,8 +59,17 @@ pub(crate) fn generate<'a>(
             if envelope.text.len() > MAX_ANSWER {
                 Err(Failure::TooLarge)?;
             }
+            if let Some(message) = envelope.error {
+                Err(Failure::GaveUp(message))?;
+            }
             if !envelope.text.is_empty() {
                 yield Piece::Text(envelope.text);
+            }
+            if !envelope.tool_calls.is_empty() {
+                yield Piece::ToolCalls(envelope.tool_calls);
+            }
+            if let Some(reason) = envelope.finish_reason {
+                yield Piece::Finish(reason);
             }
             if let Some(usage) = envelope.usage {
                 yield Piece::Usage(usage);
@@ -97,6 +105,14 @@ fn read_stream<'a>(
                         }
                         yield Piece::Text(text);
                     }
+                    Item::ToolCalls(calls) => {
+                        length += calls.iter().map(|call| call.to_string().len()).sum::<usize>();
+                        if length > MAX_ANSWER {
+                            Err(Failure::TooLarge)?;
+                        }
+                        yield Piece::ToolCalls(calls);
+                    }
+                    Item::Finish(reason) => yield Piece::Finish(reason),
                     Item::Usage(usage) => yield Piece::Usage(usage),
                     Item::Policy(policy) => yield Piece::Policy(policy),
                     Item::Failed(message) => Err(Failure::GaveUp(message))?,

@@ -20,15 +20,20 @@ const LINE: Shape = Shape::Keys(&[
     ("error", Shape::Keys(&[("message", Shape::Leaf)])),
     ("detail", Shape::Leaf),
     ("message", Shape::Leaf),
+    ("finish_reason", Shape::Leaf),
 ]);
-const CHOICE: Shape =
-    Shape::Keys(&[("delta", Shape::Keys(&[("content", Shape::Leaf)])), ("finish_reason", Shape::Leaf)]);
+const CHOICE: Shape = Shape::Keys(&[("delta", DELTA), ("finish_reason", Shape::Leaf)]);
+const DELTA: Shape = Shape::Keys(&[("content", Shape::Leaf), ("tool_calls", envelope::TOOL_CALLS)]);
 
 /// What one line of the stream says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Item {
     /// More of the answer.
     Text(String),
+    /// Parts of calls of functions.
+    ToolCalls(Vec<Value>),
+    /// Why the model stops.
+    Finish(String),
     /// Token counts, usually near the end.
     Usage(Usage),
     /// What policies charged.
@@ -166,6 +171,13 @@ fn read_object(json: &Value, items: &mut Vec<Item>) {
     } else if let Some(message) = envelope::error_text(json) {
         items.push(Item::Failed(message));
     }
+    let calls = envelope::tool_calls(json.pointer("/choices/0/delta/tool_calls"));
+    if !calls.is_empty() {
+        items.push(Item::ToolCalls(calls));
+    }
+    if let Some(reason) = envelope::finish_reason(json) {
+        items.push(Item::Finish(reason));
+    }
     if let Some(usage) = json.get("usage").or_else(|| json.pointer("/summary/usage")).and_then(Usage::read) {
         items.push(Item::Usage(usage));
     }
@@ -224,6 +236,16 @@ mod tests {
                 Item::End,
             ]
         );
+    }
+
+    #[test]
+    fn calls_of_functions_and_reasons_to_stop_are_read() {
+        let call = serde_json::json!({"index": 0, "function": {"arguments": "{"}});
+        let first =
+            serde_json::json!({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": null}]});
+        let last = serde_json::json!({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]});
+        let expected = [Item::ToolCalls(vec![call]), Item::Finish("tool_calls".into())];
+        assert_eq!(read(&format!("data: {first}\n\ndata: {last}\n\n")), expected);
     }
 
     #[test]

@@ -3,29 +3,27 @@
 use url::Url;
 
 use super::Failure;
-use crate::chat::EndpointRef;
+use crate::chat::{Connection, EndpointRef};
 
-/// `{url}/api/v1/endpoints/{slug}/query`. The slug is one path segment, whatever it contains.
+/// `{url}/api/v1/endpoints/{slug}/query`, or `{url}/chat/completions` of a model that speaks OpenAI's protocol. The slug is one path segment, whatever it contains.
 pub(super) fn query_url(endpoint: &EndpointRef) -> Result<Url, Failure> {
     if endpoint.url.starts_with("tunneling:") {
         return Err(Failure::BadReference("tunnelling is not configured on this hub"));
     }
-    if endpoint.slug.is_empty() || endpoint.slug == "." || endpoint.slug == ".." {
-        return Err(Failure::BadReference("The endpoint has no usable slug"));
-    }
+    let path: &[&str] = match endpoint.connection {
+        Connection::OpenAi => &["chat", "completions"],
+        Connection::Space if matches!(endpoint.slug.as_str(), "" | "." | "..") => {
+            return Err(Failure::BadReference("The endpoint has no usable slug"));
+        }
+        Connection::Space => &["api", "v1", "endpoints", &endpoint.slug, "query"],
+    };
     let mut url = Url::parse(&endpoint.url).map_err(|_| NOT_HTTP)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(NOT_HTTP);
     }
     url.set_query(None);
     url.set_fragment(None);
-    url.path_segments_mut().map_err(|()| NOT_HTTP)?.pop_if_empty().extend([
-        "api",
-        "v1",
-        "endpoints",
-        &endpoint.slug,
-        "query",
-    ]);
+    url.path_segments_mut().map_err(|()| NOT_HTTP)?.pop_if_empty().extend(path);
     Ok(url)
 }
 
@@ -51,6 +49,17 @@ mod tests {
         assert_eq!(at("https://x.org/space", "docs").unwrap(), expected);
         assert_eq!(at("https://x.org/space/?a=1#b", "docs").unwrap(), expected);
         assert_eq!(at("http://x.org", "a").unwrap(), "http://x.org/api/v1/endpoints/a/query");
+    }
+
+    #[test]
+    fn a_model_of_openais_protocol_is_asked_below_its_base() {
+        let endpoint = EndpointRef {
+            url: "https://m.example/v1/".to_owned(),
+            connection: Connection::OpenAi,
+            ..EndpointRef::default()
+        };
+        let url = query_url(&endpoint).map(String::from).unwrap();
+        assert_eq!(url, "https://m.example/v1/chat/completions");
     }
 
     #[test]

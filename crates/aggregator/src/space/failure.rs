@@ -11,7 +11,8 @@ const MAX_DETAIL_CHARS: usize = 200;
 
 /// What is kept of an error answer.
 const ERROR: Shape =
-    Shape::Keys(&[("detail", Shape::Keys(&[("message", Shape::Leaf)])), ("policy_metadata", shape::POLICY)]);
+    Shape::Keys(&[("detail", MESSAGE), ("error", MESSAGE), ("policy_metadata", shape::POLICY)]);
+const MESSAGE: Shape = Shape::Keys(&[("message", Shape::Leaf)]);
 
 /// Why a call gave nothing. `Display` is a text for the client.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +116,7 @@ impl Failure {
 }
 
 fn detail_of(json: &Value) -> Option<String> {
-    match json.get("detail")? {
+    match json.get("detail").or_else(|| json.get("error"))? {
         Value::String(text) => Some(text.clone()),
         Value::Object(object) => object.get("message")?.as_str().map(str::to_owned),
         _ => None,

@@ -150,8 +150,10 @@ pub(crate) fn question(model: &Upstream, sources: &[(&str, &Upstream)]) -> Value
 /// The same answer with its times blotted out, after a look at them.
 pub(crate) fn timeless(mut answer: Value) -> Value {
     for (name, time) in answer["metadata"].as_object_mut().unwrap() {
-        assert!(time.is_u64(), "{name}");
-        *time = "[ms]".into();
+        if name.ends_with("_ms") {
+            assert!(time.is_u64(), "{name}");
+            *time = "[ms]".into();
+        }
     }
     answer
 }

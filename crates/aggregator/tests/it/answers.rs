@@ -50,7 +50,12 @@ async fn the_answer_has_every_key_that_clients_read() {
       "citations": {
         "1": {
           "slug": "ann/docs",
-          "title": "Backups"
+          "title": "Backups",
+          "passage": "Restore a backup with `restore`.",
+          "span": [
+            0,
+            32
+          ]
         }
       }
     }
@@ -70,7 +75,10 @@ async fn shares_follow_the_citations() {
         let model = Upstream::model(text).await;
         let answer = app.chat(&question(&model, &[("ann/a", &ann), ("bob/b", &bob)])).await.json();
         assert_eq!(answer["profit_share"], expected, "{text}");
-        assert_eq!(answer["citations"]["1"], json!({"slug": "ann/a", "title": "A"}));
+        assert_eq!(
+            answer["citations"]["1"],
+            json!({"slug": "ann/a", "title": "A", "passage": null, "span": null})
+        );
     }
 }
 

@@ -101,7 +101,12 @@ async fn the_last_event_has_every_key_that_clients_read() {
       "citations": {
         "1": {
           "slug": "ann/docs",
-          "title": "Backups"
+          "title": "Backups",
+          "passage": "Restore a backup with `restore`.",
+          "span": [
+            0,
+            32
+          ]
         }
       }
     }

@@ -34,7 +34,7 @@ pub(crate) const KEY: InternalKey = InternalKey::new([7; 32]);
 pub(crate) struct FakeHub {
     pub(crate) minted: Arc<AtomicUsize>,
     pub(crate) audiences: Arc<Mutex<Vec<String>>>,
-    published: Arc<Mutex<HashMap<String, String>>>,
+    published: Arc<Mutex<HashMap<String, Endpoint>>>,
     pub(crate) reported: Arc<Mutex<Vec<ErrorReport>>>,
 }
 
@@ -48,13 +48,24 @@ impl FakeHub {
 
     /// Lists an endpoint in the directory.
     pub(crate) fn publish(&self, path: &str, url: &str) {
-        self.published.lock().unwrap().insert(path.to_owned(), url.to_owned());
+        self.publish_as(path, Endpoint { url: url.to_owned(), ..Endpoint::default() });
+    }
+
+    /// The same with more about it.
+    pub(crate) fn publish_as(&self, path: &str, endpoint: Endpoint) {
+        let (owner, slug) = path.split_once('/').unwrap();
+        let endpoint = Endpoint { owner_username: owner.to_owned(), slug: slug.to_owned(), ..endpoint };
+        self.published.lock().unwrap().insert(path.to_owned(), endpoint);
     }
 }
 
 /// The credentials that this hub knows: an access token, and the session cookie of a browser.
 fn is_good(credential: &str) -> bool {
     ["syft_pat_good", "syft_ses_good"].contains(&credential)
+}
+
+fn is_good_or_guest(credential: &str) -> bool {
+    credential.is_empty() || is_good(credential)
 }
 
 #[tonic::async_trait]
@@ -81,7 +92,7 @@ impl IdentityService for FakeHub {
         request: Request<MintSatelliteTokensRequest>,
     ) -> Result<Response<MintSatelliteTokensResponse>, Status> {
         let request = request.into_inner();
-        if !is_good(&request.credential) {
+        if !is_good_or_guest(&request.credential) {
             return Err(Status::unauthenticated("no"));
         }
         let number = self.minted.fetch_add(1, Ordering::SeqCst);
@@ -126,19 +137,16 @@ impl DirectoryService for FakeHub {
         request: Request<ResolveEndpointsRequest>,
     ) -> Result<Response<ResolveEndpointsResponse>, Status> {
         let request = request.into_inner();
-        if !is_good(&request.credential) {
+        if !is_good_or_guest(&request.credential) {
             return Err(Status::unauthenticated("no"));
         }
         let published = self.published.lock().unwrap();
         let mut answer = ResolveEndpointsResponse::default();
         for path in request.paths {
-            let Some(url) = published.get(&path).cloned() else {
-                answer.missing.push(path);
-                continue;
-            };
-            let (owner, slug) = path.split_once('/').unwrap();
-            let (owner_username, slug) = (owner.to_owned(), slug.to_owned());
-            answer.endpoints.push(Endpoint { owner_username, slug, url, ..Endpoint::default() });
+            match published.get(&path) {
+                Some(endpoint) => answer.endpoints.push(endpoint.clone()),
+                None => answer.missing.push(path),
+            }
         }
         Ok(Response::new(answer))
     }
@@ -152,9 +160,17 @@ impl DirectoryService for FakeHub {
 
     async fn list_endpoints(
         &self,
-        _: Request<ListEndpointsRequest>,
+        request: Request<ListEndpointsRequest>,
     ) -> Result<Response<ListEndpointsResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        let request = request.into_inner();
+        if !is_good_or_guest(&request.credential) {
+            return Err(Status::unauthenticated("no"));
+        }
+        let mut endpoints: Vec<Endpoint> = self.published.lock().unwrap().values().cloned().collect();
+        endpoints.sort_by_key(|endpoint| std::cmp::Reverse(endpoint.slug.clone()));
+        let total = i64::try_from(endpoints.len()).unwrap();
+        let page = endpoints.into_iter().skip(request.skip as usize).take(request.limit as usize);
+        Ok(Response::new(ListEndpointsResponse { endpoints: page.collect(), total }))
     }
 
     async fn resolve_preset(

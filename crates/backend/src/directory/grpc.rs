@@ -10,7 +10,7 @@ use syfthub_proto::directory::{
 };
 use syfthub_rpc::{Caller, require};
 use syfthub_store::Page;
-use syfthub_store::endpoints::EndpointWithOwner;
+use syfthub_store::endpoints::{EndpointWithOwner, OwnerFilter};
 use syfthub_store::presets::PresetRow;
 use tonic::{Request, Response, Status};
 
@@ -23,6 +23,8 @@ use crate::router::AppState;
 const MAX_PATHS: usize = 50;
 /// Longest query, in characters.
 const MAX_QUERY: usize = 1000;
+/// Most endpoints of the viewer's own that a listing adds.
+const MAX_OWN: u32 = 100;
 
 /// Serves `directory.v1`.
 #[derive(Debug, Clone)]
@@ -118,9 +120,18 @@ impl DirectoryGrpc {
 
     async fn list(&self, caller: Caller, request: ListEndpointsRequest) -> Result<ListEndpointsResponse> {
         let kind = kind(request.r#type)?;
-        viewer(&self.0, caller, &request.credential).await?;
+        let viewer = viewer(&self.0, caller, &request.credential).await?;
         let page = Page::new(request.skip, request.limit.clamp(1, 100));
-        let (rows, total) = self.0.endpoints.browse_rows(kind, page).await?;
+        let (mut rows, total) = self.0.endpoints.browse_rows(kind, page).await?;
+        if let Some(viewer) = viewer.filter(|_| request.include_own && request.skip == 0) {
+            let filter = OwnerFilter { active_only: true, ..OwnerFilter::default() };
+            let own = self.0.endpoints.own(&viewer, &filter, Page::new(0, MAX_OWN)).await?;
+            let wanted = |item: &EndpointWithOwner| {
+                let has_type = kind.is_none_or(|kind| does_work_of(item.endpoint.kind, kind));
+                has_type && !item.endpoint.archived && !item.is_listed()
+            };
+            rows.extend(own.into_iter().filter(wanted));
+        }
         Ok(ListEndpointsResponse { endpoints: rows.iter().map(to_wire).collect(), total })
     }
 
@@ -137,6 +148,12 @@ impl DirectoryGrpc {
         let (rows, total) = self.0.presets.visible(viewer.as_ref(), page).await?;
         Ok(ListPresetsResponse { presets: rows.into_iter().map(preset_to_wire).collect(), total })
     }
+}
+
+/// Whether endpoints of type `own` do the work of `wanted`; the combined type does that of both.
+fn does_work_of(own: EndpointType, wanted: EndpointType) -> bool {
+    let combined = matches!(wanted, EndpointType::Model | EndpointType::DataSource);
+    own == wanted || (combined && own == EndpointType::ModelDataSource)
 }
 
 fn bad(text: String) -> Error {
@@ -168,6 +185,10 @@ fn to_wire(item: &EndpointWithOwner) -> Endpoint {
         tenant_name: reach.tenant_name,
         health_status: row.health_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
         updated_at_us: row.updated_at.as_micros(),
+        connection_type: reach.connection_type,
+        upstream_model: reach.upstream_model,
+        created_at_us: row.created_at.as_micros(),
+        archived: row.archived,
     }
 }
 

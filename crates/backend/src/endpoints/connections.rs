@@ -117,6 +117,10 @@ pub(crate) struct Reach {
     pub url: String,
     /// Tenant at that address, or empty.
     pub tenant_name: String,
+    /// Type of the connection in lower case, or empty when there is none.
+    pub connection_type: String,
+    /// Name of the model at that address, or empty.
+    pub upstream_model: String,
 }
 
 /// The first enabled connection of an endpoint.
@@ -131,7 +135,13 @@ pub(crate) fn reach(connections: &[Value], owner_domain: Option<&str>) -> Reach 
     let url = public_url(kind, stored, owner_domain);
     // A bare path leads nowhere: the owner has not said yet where the service runs.
     let url = if is_absolute(&url) { url.trim_end_matches('/').to_owned() } else { String::new() };
-    Reach { url, tenant_name: tenant.unwrap_or_default().to_owned() }
+    let upstream_model = connection.pointer("/config/model").and_then(Value::as_str).unwrap_or_default();
+    Reach {
+        url,
+        tenant_name: tenant.unwrap_or_default().to_owned(),
+        connection_type: kind.to_ascii_lowercase(),
+        upstream_model: upstream_model.to_owned(),
+    }
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
@@ -215,7 +225,13 @@ mod tests {
             json!({"type": "http", "config": {"url": "/", "tenant_name": "t1"}}),
         ];
         let reach = reach(&connections, Some("http://127.0.0.1:8010"));
-        assert_eq!(reach, Reach { url: "http://127.0.0.1:8010".to_owned(), tenant_name: "t1".to_owned() });
+        assert_eq!((reach.url.as_str(), reach.tenant_name.as_str()), ("http://127.0.0.1:8010", "t1"));
+        assert_eq!((reach.connection_type.as_str(), reach.upstream_model.as_str()), ("http", ""));
         assert_eq!(super::reach(&connections, None).url, "");
+        let openai =
+            [json!({"type": "OpenAI", "config": {"url": "https://m.example/v1/", "model": "small"}})];
+        let reach = super::reach(&openai, None);
+        assert_eq!((reach.url.as_str(), reach.connection_type.as_str()), ("https://m.example/v1", "openai"));
+        assert_eq!(reach.upstream_model, "small");
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use syfthub_domain::EndpointPath;
 use url::Url;
 
 use super::addresses::constant;
@@ -97,8 +98,20 @@ pub(super) fn aggregator(reader: &mut Reader, environment: Environment, http: &H
         max_data_sources: reader.integer("AGGREGATOR_MAX_DATA_SOURCES", 10),
         model_streaming: reader.flag("AGGREGATOR_MODEL_STREAMING_ENABLED", true),
         require_auth: reader.flag("AGGREGATOR_REQUIRE_AUTH", false),
-        rules: super::chat::chat_rules(reader),
+        rules: Box::new(super::chat::chat_rules(reader)),
+        query_model: published_path(reader, "AGGREGATOR_DEFAULT_QUERY_MODEL"),
+        url_fetcher: published_path(reader, "AGGREGATOR_URL_FETCHER_SLUG"),
     }
+}
+
+/// Reads `owner/slug`; an empty text is none.
+fn published_path(reader: &mut Reader, name: &'static str) -> Option<EndpointPath> {
+    let parse = |_, text: &str| match text.trim() {
+        "" => Some(None),
+        text => EndpointPath::parse(text).map(Some),
+    };
+    let show = |path: &Option<EndpointPath>| path.as_ref().map(ToString::to_string).unwrap_or_default();
+    reader.optional(name, parse, show).flatten()
 }
 
 /// Reads the settings of the MCP service. `aggregator` brings what was read for both.

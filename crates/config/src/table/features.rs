@@ -212,6 +212,22 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
     )
     .only(CHAT),
     setting("AGGREGATOR_REQUIRE_AUTH", Section::Aggregator, Kind::Flag, "false", "Refuse guests.").only(CHAT),
+    setting(
+        "AGGREGATOR_DEFAULT_QUERY_MODEL",
+        Section::Aggregator,
+        Kind::Text,
+        "",
+        "Published model that answers at `/q`, as owner/slug. Without it a question there names one itself.",
+    )
+    .only(CHAT),
+    setting(
+        "AGGREGATOR_URL_FETCHER_SLUG",
+        Section::Aggregator,
+        Kind::Text,
+        "",
+        "Published data source that fetches the web addresses named at `/q`, as owner/slug. Without it they are refused.",
+    )
+    .only(CHAT),
     // --- MCP
     setting("MCP_PORT", Section::Mcp, Kind::Port, "8002", "Port to listen on.").only(&[Role::Mcp]),
     setting(

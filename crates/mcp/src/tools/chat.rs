@@ -157,6 +157,8 @@ fn reference(endpoint: Endpoint) -> EndpointRef {
         tenant_name: endpoint.tenant_name,
         owner_username: endpoint.owner_username,
         query_override: String::new(),
+        connection_type: endpoint.connection_type,
+        upstream_model: endpoint.upstream_model,
     }
 }
 

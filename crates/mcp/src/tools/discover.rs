@@ -70,7 +70,13 @@ async fn find(tools: &Tools, caller: &Caller, request: Request) -> Result<(Vec<E
     let credential = caller.credential.expose().to_owned();
     let kind = request.kind.into();
     if request.query.is_empty() {
-        let question = ListEndpointsRequest { credential, skip: 0, limit: request.limit, r#type: kind };
+        let question = ListEndpointsRequest {
+            credential,
+            skip: 0,
+            limit: request.limit,
+            r#type: kind,
+            include_own: false,
+        };
         let question = with_deadline(tonic::Request::new(question), DEADLINE);
         let found = directory.list_endpoints(question).await.map_err(|refused| error_of(&refused))?;
         let found = found.into_inner();

@@ -270,7 +270,12 @@ fn done() -> Done {
             status: "success".to_owned(),
             error_message: None,
         }],
-        citations: vec![Citation { number: 1, path: "bob/docs".to_owned(), title: "Q3".to_owned() }],
+        citations: vec![Citation {
+            number: 1,
+            path: "bob/docs".to_owned(),
+            title: "Q3".to_owned(),
+            ..Citation::default()
+        }],
         retrieval_time_ms: 1,
         generation_time_ms: 2,
         total_time_ms: 3,

@@ -1,5 +1,7 @@
 //! The API document that `/docs` shows in debug mode.
 
+mod compatible;
+
 use serde_json::{Value, json};
 
 /// An OpenAPI 3.1 document of the chat routes.
@@ -46,8 +48,15 @@ pub(crate) fn document() -> Value {
                     "422": refused,
                 },
             }},
+            "/api/v1/q": {"get": compatible::quick()},
+            "/v1/chat/completions": {"post": compatible::complete()},
+            "/v1/models": {"get": compatible::models()},
+            "/v1/models/{id}": {"get": compatible::model()},
         },
-        "components": {"schemas": {"Ask": ask(), "EndpointRef": endpoint_ref()}},
+        "components": {"schemas": {
+            "Ask": ask(), "EndpointRef": endpoint_ref(), "Completion": compatible::completion(),
+            "Message": compatible::message(), "Refusal": compatible::refusal(),
+        }},
     })
 }
 
@@ -75,6 +84,11 @@ fn ask() -> Value {
                     "content": {"type": "string"},
                 },
             }},
+            "fallback_models": {
+                "type": "array", "maxItems": 4, "default": [],
+                "items": {"$ref": "#/components/schemas/EndpointRef"},
+                "description": "Asked in this order when the model before cannot answer and has said nothing",
+            },
             "retrieval_only": {"type": "boolean", "default": false},
             "require_all_sources": {"type": "boolean", "default": false},
         },
@@ -92,7 +106,12 @@ fn endpoint_ref() -> Value {
             "name": {"type": "string"},
             "tenant_name": nullable.clone(),
             "owner_username": nullable.clone(),
-            "query_override": nullable,
+            "query_override": nullable.clone(),
+            "connection_type": {
+                "type": ["string", "null"],
+                "description": "`openai` for a service that speaks OpenAI's protocol below `url`; anything else is a space",
+            },
+            "upstream_model": nullable,
         },
     })
 }

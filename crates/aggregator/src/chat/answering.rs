@@ -1,0 +1,262 @@
+//! The answer: models asked in turn until one speaks, passed on as it comes, and attributed at its end.
+
+use std::pin::pin;
+
+use futures::StreamExt;
+use serde_json::Value;
+use syfthub_domain::{Error, ErrorCode, Result};
+use tokio::time::Instant;
+
+use super::ask::EndpointRef;
+use super::event::{Answer, Attempt, Event};
+use super::found::{Found, Selection};
+use super::pipeline::Run;
+use super::{Delivery, TARGET, Tokens, millis};
+use crate::citations;
+use crate::generate::{Piece, Usage, generate};
+use crate::retrieve::Status;
+use crate::space::Failure;
+
+/// Why there is no answer of the model.
+enum Stop {
+    Model(Failure),
+    /// Nobody takes it.
+    Reader(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Reader(error)
+    }
+}
+
+/// What one model has said until now.
+#[derive(Default)]
+struct Said {
+    text: String,
+    usage: Option<Usage>,
+    finish_reason: Option<String>,
+    /// Something of it was passed on, so that no other model can take its place.
+    has_begun: bool,
+}
+
+/// An answer that came to its end.
+pub(super) struct Generated {
+    said: Said,
+    attempts: Vec<Attempt>,
+    time_ms: u64,
+}
+
+/// What a model's refusal was, for interfaces that have a status for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ModelRefusal {
+    /// It answered with this status.
+    #[error("the model answered with status {0}")]
+    Status(u16),
+    /// It did not answer in time.
+    #[error("the model did not answer in time")]
+    Timeout,
+}
+
+impl Run<'_> {
+    /// Asks the model, and those that stand in for it while nothing was said.
+    pub(super) async fn answer(&mut self, tokens: &Tokens, messages: &[Value]) -> Result<Generated> {
+        self.emit(Event::GenerationStart).await?;
+        let started = Instant::now();
+        let (ask, mut attempts) = (self.ask, Vec::new());
+        let last = ask.fallback_models.len();
+        for (number, model) in ask.models().enumerate() {
+            let (began, mut said) = (Instant::now(), Said::default());
+            let call = self.chat.usage.model(ask, model);
+            let result = self.generate(model, tokens, messages, started, &mut said).await;
+            let time_ms = millis(began.elapsed());
+            let path = model.path();
+            match result {
+                Ok(()) => {
+                    call.answered(said.usage);
+                    log_generated(&path, Ok(&said), began);
+                    attempts.push(Attempt { path, outcome: Status::Success, time_ms });
+                    if last == 0 {
+                        attempts.clear();
+                    }
+                    return Ok(Generated { said, attempts, time_ms: millis(started.elapsed()) });
+                }
+                Err(Stop::Reader(error)) => return Err(error),
+                Err(Stop::Model(failure)) => {
+                    call.failed(&failure);
+                    log_generated(&path, Err(&failure), began);
+                    let next = number < last && !said.has_begun && another_may_answer(&failure);
+                    let error = model_error(&failure);
+                    attempts.push(Attempt { path: path.clone(), outcome: outcome(&failure), time_ms });
+                    self.billing.add(&path, failure.into_policy().as_ref());
+                    if !next {
+                        return Err(error);
+                    }
+                    metrics::counter!("syfthub_model_fallbacks_total").increment(1);
+                }
+            }
+        }
+        Err(Error::internal("no model was asked"))
+    }
+
+    /// Reads a model's answer and passes it on; heartbeats until it says something. The time that the
+    /// reader takes is not the model's.
+    async fn generate(
+        &mut self,
+        model: &EndpointRef,
+        tokens: &Tokens,
+        messages: &[Value],
+        started: Instant,
+        said: &mut Said,
+    ) -> Result<(), Stop> {
+        let streamed = self.delivery == Delivery::Streamed && self.chat.settings.model_streaming;
+        let mut pieces = pin!(generate(&self.chat.space, self.ask, model, tokens, messages, streamed));
+        let began = Instant::now();
+        let mut timeout = pin!(tokio::time::sleep(self.chat.settings.generation_timeout));
+        let mut heartbeat = tokio::time::interval_at(began + self.chat.heartbeat, self.chat.heartbeat);
+        let wants_heartbeats = self.delivery == Delivery::Streamed;
+        loop {
+            let event = tokio::select! {
+                biased;
+                piece = pieces.next() => match piece.transpose().map_err(Stop::Model)? {
+                    Some(Piece::Policy(policy)) => {
+                        self.billing.add(&model.path(), Some(&policy));
+                        continue;
+                    }
+                    Some(piece) => match said.take(piece) {
+                        Some(event) => event,
+                        None => continue,
+                    },
+                    None => break,
+                },
+                () = &mut timeout => return Err(Stop::Model(Failure::Timeout)),
+                _ = heartbeat.tick(), if wants_heartbeats && !said.has_begun => {
+                    Event::GenerationHeartbeat { elapsed_ms: millis(started.elapsed()) }
+                }
+            };
+            let waited = self.emit(event).await?;
+            let until = timeout.deadline() + waited;
+            timeout.as_mut().reset(until);
+        }
+        if !said.has_begun {
+            // Clients wait for one token at least.
+            self.emit(Event::Token(String::new())).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Said {
+    /// Adds a piece; what of it is passed on at once.
+    fn take(&mut self, piece: Piece) -> Option<Event> {
+        match piece {
+            Piece::Text(more) => {
+                self.text.push_str(&more);
+                self.has_begun = true;
+                Some(Event::Token(more))
+            }
+            Piece::ToolCalls(calls) => {
+                self.has_begun = true;
+                Some(Event::ToolCalls(calls))
+            }
+            Piece::Usage(counts) => {
+                self.usage = Some(counts);
+                None
+            }
+            Piece::Finish(reason) => {
+                self.finish_reason = Some(reason);
+                None
+            }
+            Piece::Policy(_) => None,
+        }
+    }
+}
+
+impl Generated {
+    /// Writes it into the answer: annotated and shared among the paths, when its documents have numbers.
+    pub(super) fn report(self, answer: &mut Answer, found: &Found, selection: &Selection) {
+        answer.usage = self.said.usage;
+        answer.finish_reason = self.said.finish_reason;
+        answer.attempts = self.attempts;
+        answer.generation_time_ms = self.time_ms;
+        let text = self.said.text;
+        if !selection.is_ranked {
+            answer.plain.clone_from(&text);
+            answer.response = text;
+            return;
+        }
+        let documents = u32::try_from(selection.kept.len()).unwrap_or(u32::MAX);
+        let annotated = citations::annotate_known(&text, |number| (1..=documents).contains(&number));
+        let numbered: Vec<&str> =
+            selection.kept.iter().map(|index| found.sources[*index].path.as_str()).collect();
+        answer.profit_share = Some(citations::profit_share(&annotated.markers, &numbered));
+        answer.citations = found.citations(selection, &annotated);
+        answer.citations_removed = annotated.removed;
+        answer.response = annotated.text;
+        answer.plain = annotated.plain;
+        answer.is_annotated = true;
+        if annotated.removed > 0 {
+            let removed = u64::try_from(annotated.removed).unwrap_or(u64::MAX);
+            metrics::counter!("syfthub_citations_removed_total").increment(removed);
+        }
+    }
+}
+
+/// Whether a failure is one that another model may not have. What the caller sent wrongly stays wrong.
+fn another_may_answer(failure: &Failure) -> bool {
+    !matches!(failure, Failure::Busy | Failure::Status { code: 400 | 413 | 422, .. })
+}
+
+/// How a failed model is told of among the attempts.
+fn outcome(failure: &Failure) -> Status {
+    match failure {
+        Failure::Timeout => Status::Timeout,
+        Failure::Status { code: 429, .. } => Status::RateLimited,
+        Failure::Status { code: 402, .. } => Status::PaymentFailed,
+        Failure::Status { code: 401, .. } => Status::AccessDenied,
+        Failure::Status { code: 403, outcome, .. } => match outcome.as_deref() {
+            Some("rate_limited") => Status::RateLimited,
+            Some("policy_violation") => Status::PolicyViolation,
+            _ => Status::AccessDenied,
+        },
+        _ => Status::Error,
+    }
+}
+
+fn model_error(failure: &Failure) -> Error {
+    let (code, reason) = match failure {
+        Failure::Status { code: 403, detail, .. } => {
+            (ErrorCode::ModelAccessDenied, format!("Model access denied: {detail}"))
+        }
+        Failure::Timeout => (ErrorCode::GenerationFailed, "Model request timed out".to_owned()),
+        Failure::InvalidJson => {
+            let text = "Model returned invalid JSON; contact the owner of the model";
+            (ErrorCode::GenerationFailed, text.to_owned())
+        }
+        other => (ErrorCode::GenerationFailed, other.to_string()),
+    };
+    let error = Error::new(code, format!("Generation failed: {reason}"));
+    match failure {
+        Failure::Status { code, .. } => error.with_source(ModelRefusal::Status(*code)),
+        Failure::Timeout => error.with_source(ModelRefusal::Timeout),
+        _ => error,
+    }
+}
+
+fn log_generated(path: &str, result: Result<&Said, &Failure>, started: Instant) {
+    let duration_ms = millis(started.elapsed());
+    metrics::histogram!("syfthub_model_query_seconds").record(started.elapsed().as_secs_f64());
+    match result {
+        Ok(said) => {
+            let tokens = said.usage.map(|usage| usage.total);
+            let bytes = said.text.len();
+            tracing::info!(target: "syfthub.aggregator.generate", path, bytes, tokens, duration_ms, "model.query.completed");
+            tracing::info!(target: TARGET, duration_ms, "chat.generation.completed");
+        }
+        Err(failure) => {
+            let error = failure.to_string();
+            tracing::warn!(target: "syfthub.aggregator.generate", path, error, duration_ms, "model.query.failed");
+            tracing::warn!(target: TARGET, error, duration_ms, "chat.generation.failed");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `/v1/chat/completions` and `/v1/models`.
+
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use futures::StreamExt;
+use http::request::Parts;
+use serde_json::Value;
+use syfthub_config::Secret;
+use syfthub_domain::{Error, ErrorCode, SharedClock};
+use syfthub_web::{ApiError, ApiResult, RawJson};
+
+use super::completion::{Head, ToolCalls};
+use super::{models, refusal, request, resolve, stream};
+use crate::chat::Delivery;
+use crate::chat::event::Event;
+use crate::chat::routes::ChatRoutes;
+
+/// Longest name of a model that is looked up.
+const MAX_ID: usize = 300;
+
+/// What the routes need.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenAiRoutes {
+    pub(crate) chat: ChatRoutes,
+    pub(crate) clock: SharedClock,
+}
+
+pub(crate) fn router(routes: OpenAiRoutes) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(complete).fallback(wrong_method))
+        .route("/v1/models", get(list).fallback(wrong_method))
+        .route("/v1/models/{*id}", get(one).fallback(wrong_method))
+        .route("/v1/{*path}", any(nothing))
+        .with_state(routes)
+}
+
+async fn complete(State(routes): State<OpenAiRoutes>, request: Request) -> Response {
+    routes.complete(request).await.unwrap_or_else(refusal::response)
+}
+
+async fn list(State(routes): State<OpenAiRoutes>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let listed = async {
+        let credential = routes.viewer(&mut parts).await?;
+        Ok(models::list(routes.chat.chat.hub(), credential.as_ref()).await?)
+    };
+    json_or_refusal(listed.await)
+}
+
+async fn one(State(routes): State<OpenAiRoutes>, Path(id): Path<String>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let found = async {
+        let credential = routes.viewer(&mut parts).await?;
+        let id: String = id.chars().take(MAX_ID).collect();
+        Ok(models::one(routes.chat.chat.hub(), credential.as_ref(), &id).await?)
+    };
+    json_or_refusal(found.await)
+}
+
+fn json_or_refusal(answer: ApiResult<Value>) -> Response {
+    answer.map_or_else(refusal::response, |json| Json(json).into_response())
+}
+
+async fn nothing() -> Response {
+    let text = "There is nothing here; this hub serves /v1/chat/completions and /v1/models";
+    let error = Error::coded(ErrorCode::NotFound, text);
+    refusal::response(error.into())
+}
+
+async fn wrong_method() -> Response {
+    refusal::response(Error::new(ErrorCode::MethodNotAllowed, "Method Not Allowed").into())
+}
+
+impl OpenAiRoutes {
+    async fn complete(&self, request: Request) -> ApiResult<Response> {
+        let (mut parts, body) = request.into_parts();
+        let claim = self.chat.claim(&mut parts).await?;
+        let body = RawJson::from_request(Request::from_parts(parts, body), &()).await?;
+        let body = body.parse_with(request::parse)?.ok_or_else(request::too_many_parts)?;
+        let mut question = request::read(body, self.chat.chat.settings())?;
+        let credential = claim.credential()?;
+        self.chat.accept(credential.as_ref()).await?;
+        resolve::fill(self.chat.chat.hub(), &mut question, credential).await?;
+        let head = Head::new(question.model, self.clock.now());
+        if question.stream {
+            let events = self.chat.chat.ask(question.ask, Delivery::Streamed);
+            return stream::response(events, head, question.include_usage).await;
+        }
+        let mut events = self.chat.chat.ask(question.ask, Delivery::Whole);
+        let mut calls = ToolCalls::default();
+        while let Some(event) = events.next().await {
+            match event {
+                Event::ToolCalls(parts) => drop(calls.add(&parts)),
+                Event::Done(answer) => return Ok(Json(head.completion(&answer, &calls)).into_response()),
+                Event::Failed(failed) => {
+                    let billing = failed.billing.to_json();
+                    return Err(ApiError::from(failed.error).with_billing(billing));
+                }
+                _ => {}
+            }
+        }
+        Err(Error::internal("the chat ended without a last event").into())
+    }
+
+    /// Who looks at a listing.
+    async fn viewer(&self, parts: &mut Parts) -> ApiResult<Option<Secret>> {
+        let credential = self.chat.claim(parts).await?.credential()?;
+        self.chat.accept(credential.as_ref()).await?;
+        Ok(credential)
+    }
+}
