@@ -9,6 +9,7 @@ mod compose_tests;
 mod counts;
 mod databases;
 mod docs;
+mod eval;
 mod guard;
 mod http;
 mod interrupt;
@@ -82,6 +83,12 @@ enum Command {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// Ask a hub questions whose answers are known, and say how good its answers are.
+    Eval {
+        /// Name the questions whose document was not found.
+        #[arg(long)]
+        show_misses: bool,
+    },
     /// Measure the hub.
     Bench {
         /// Handed to the bench.
@@ -117,6 +124,7 @@ fn dispatch(command: Command) -> anyhow::Result<bool> {
         Command::Stack { port } => stack::run(port).map(|()| true),
         Command::Soak { minutes } => stack::soak::run(minutes),
         Command::Migration { name } => migration::create(&name).map(|()| true),
+        Command::Eval { show_misses } => eval::command(show_misses),
         Command::Bench { arguments } => bench::run(&arguments).map(|()| true),
         Command::Databases { command } => databases::lend(&command),
     }

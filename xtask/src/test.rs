@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::counts::Counts;
 use crate::databases::Postgres;
 use crate::workspace::{self, BINARIES, Profile};
-use crate::{check, compat, docs, guard, interrupt, nginx, provision, stack};
+use crate::{check, compat, docs, eval, guard, interrupt, nginx, provision, stack};
 
 /// What can be run alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -22,6 +22,8 @@ pub(crate) enum Part {
     Stack,
     /// The shell blocks of the documentation.
     Docs,
+    /// Questions whose answers are known.
+    Quality,
     /// Other people's clients against the hub; fetches them the first time.
     Compat,
 }
@@ -34,6 +36,7 @@ const RUNNERS: &[Runner] = &[
     (Part::Cargo, "tests of the workspace", cargo),
     (Part::Stack, "the stack from outside", stack),
     (Part::Docs, "shell blocks of the documentation", documentation),
+    (Part::Quality, "quality of answers", quality),
     (Part::Compat, "other people's clients", compat::run),
 ];
 
@@ -68,8 +71,12 @@ fn binaries(part: Part) -> Result<()> {
     match part {
         Part::Guards | Part::Cargo => Ok(()),
         Part::Stack => workspace::build(Profile::Dev, BINARIES),
-        Part::Docs | Part::Compat => workspace::build(Profile::Dev, &["syfthub"]),
+        Part::Docs | Part::Quality | Part::Compat => workspace::build(Profile::Dev, &["syfthub"]),
     }
+}
+
+fn quality() -> Result<Counts> {
+    eval::run(false)
 }
 
 fn guards() -> Result<Counts> {
