@@ -5,6 +5,7 @@
 
 mod completion;
 mod models;
+mod preset;
 mod refusal;
 mod request;
 mod resolve;

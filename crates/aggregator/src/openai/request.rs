@@ -71,6 +71,17 @@ pub(super) struct Question {
     pub(super) fallbacks: Vec<EndpointPath>,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
+    pub(super) sent: Sent,
+}
+
+/// Which parameters the request has itself, so that a preset does not decide them.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one per parameter")]
+pub(super) struct Sent {
+    pub(super) top_k: bool,
+    pub(super) max_tokens: bool,
+    pub(super) temperature: bool,
+    pub(super) similarity_threshold: bool,
 }
 
 /// Builds of a body's text what [`read`] looks at; `None` when it has more parts than anybody needs.
@@ -95,6 +106,7 @@ struct Options {
 
 /// Reads a body. Unknown keys are ignored.
 pub(super) fn read(body: Value, settings: &Aggregator) -> Result<Question> {
+    let sent = Sent::of(&body);
     let mut fields = Fields::body(body)?;
     let (model, named, fallbacks) = read_models(&mut fields, settings);
     let turns = fields.each("messages", turns::read).items(1, MAX_TURNS + 1).required();
@@ -134,7 +146,7 @@ pub(super) fn read(body: Value, settings: &Aggregator) -> Result<Question> {
         turns: Some(conversation.turns),
         is_resolved: true,
     };
-    Ok(Question { ask, model, named, fallbacks, stream, include_usage })
+    Ok(Question { ask, model, named, fallbacks, stream, include_usage, sent })
 }
 
 /// `model` and `models`: the first is asked, the others stand in for it. Without `model` it is the first of the list.
@@ -165,6 +177,18 @@ fn read_models(fields: &mut Fields, settings: &Aggregator) -> (String, Option<Na
         }
     }
     (model, named, fallbacks)
+}
+
+impl Sent {
+    fn of(body: &Value) -> Self {
+        let has = |pointer: &str| body.pointer(pointer).is_some_and(|value| !value.is_null());
+        Self {
+            top_k: has("/syfthub/top_k"),
+            max_tokens: has("/max_tokens") || has("/max_completion_tokens"),
+            temperature: has("/temperature"),
+            similarity_threshold: has("/syfthub/similarity_threshold"),
+        }
+    }
 }
 
 impl Named {

@@ -82,7 +82,7 @@ impl OpenAiRoutes {
         let mut question = request::read(body, self.chat.chat.settings())?;
         let credential = claim.credential()?;
         self.chat.accept(credential.as_ref()).await?;
-        resolve::fill(self.chat.chat.hub(), &mut question, credential).await?;
+        resolve::fill(&self.chat.chat, &mut question, credential).await?;
         let head = Head::new(question.model, self.clock.now());
         if question.stream {
             let events = self.chat.chat.ask(question.ask, Delivery::Streamed);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
-    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse,
+    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse, Preset,
     ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest, ResolvePresetResponse,
     SearchEndpointsRequest, SearchEndpointsResponse,
 };
@@ -35,6 +35,7 @@ pub(crate) struct FakeHub {
     pub(crate) minted: Arc<AtomicUsize>,
     pub(crate) audiences: Arc<Mutex<Vec<String>>>,
     published: Arc<Mutex<HashMap<String, Endpoint>>>,
+    pub(crate) presets: Arc<Mutex<Vec<Preset>>>,
     pub(crate) reported: Arc<Mutex<Vec<ErrorReport>>>,
 }
 
@@ -175,16 +176,22 @@ impl DirectoryService for FakeHub {
 
     async fn resolve_preset(
         &self,
-        _: Request<ResolvePresetRequest>,
+        request: Request<ResolvePresetRequest>,
     ) -> Result<Response<ResolvePresetResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        let presets = self.presets.lock().unwrap();
+        let found = presets
+            .iter()
+            .find(|preset| format!("{}/{}", preset.owner_username, preset.slug) == request.get_ref().path);
+        let preset = Some(found.cloned().ok_or_else(|| Status::not_found("no preset"))?);
+        Ok(Response::new(ResolvePresetResponse { preset }))
     }
 
     async fn list_presets(
         &self,
         _: Request<ListPresetsRequest>,
     ) -> Result<Response<ListPresetsResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        let presets = self.presets.lock().unwrap().clone();
+        Ok(Response::new(ListPresetsResponse { total: 0, presets }))
     }
 }
 

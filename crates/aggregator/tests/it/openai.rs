@@ -7,7 +7,7 @@ use http::Request;
 use serde_json::{Value, json};
 use syfthub_config::Rule;
 use syfthub_proto::common::EndpointType;
-use syfthub_proto::directory::Endpoint;
+use syfthub_proto::directory::{Endpoint, Preset};
 
 use crate::actor::{Answer, TestApp, post};
 use crate::upstream::Upstream;
@@ -356,4 +356,41 @@ async fn a_slow_model_does_not_hold_the_head_of_a_stream_for_ever() {
     assert_eq!(chunks[1]["choices"][0]["delta"]["content"], "late");
     let sent = &model.calls()[0].body["messages"];
     assert_eq!(sent, &json!([{"role": "user", "content": "Hi"}]), "without sources nothing is added");
+}
+
+#[tokio::test]
+async fn a_preset_stands_for_its_model_sources_and_parameters() {
+    let docs = Upstream::source(&[("Backups", "Restore a backup.", 0.9)]).await;
+    let model = Upstream::model("Use restore [cite:1].").await;
+    let app = hub_with("http", &model);
+    app.hub.publish_as("ann/docs", published(EndpointType::DataSource, "http", &docs.url));
+    app.hub.presets.lock().unwrap().push(Preset {
+        owner_username: "zoe".to_owned(),
+        slug: "helper".to_owned(),
+        model: "mia/writer".to_owned(),
+        sources: vec!["ann/docs".to_owned()],
+        system_prompt: "Talk like a pirate.".to_owned(),
+        top_k: Some(2),
+        temperature: Some(0.1),
+        created_at_us: 1_700_000_000_000_000,
+        ..Preset::default()
+    });
+    let mut body = request("How do I restore a backup?");
+    body["model"] = json!("zoe/helper");
+    body["temperature"] = json!(0.9);
+    let answer = ask(&app, &body, Some("syft_pat_good")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.json()["model"], "zoe/helper");
+    assert_eq!(docs.calls()[0].body["limit"], 2);
+    let sent = &model.calls()[0].body;
+    assert_eq!(
+        (&sent["temperature"], &sent["messages"][0]["content"]),
+        (&json!(0.9), &json!("Talk like a pirate."))
+    );
+    let listed = app.get("/v1/models").await.json();
+    assert_eq!(listed["data"].as_array().unwrap().last().unwrap()["id"], "zoe/helper");
+    assert_eq!(
+        app.get("/v1/models/zoe/helper").await.json()["syfthub"]["preset"]["sources"],
+        json!(["ann/docs"])
+    );
 }
