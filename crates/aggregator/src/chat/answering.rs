@@ -84,6 +84,9 @@ impl Run<'_> {
                 Err(Stop::Reader(error)) => return Err(error),
                 Err(Stop::Model(failure)) => {
                     call.failed(&failure);
+                    if matches!(failure, Failure::Timeout) && !said.has_begun {
+                        self.chat.space.timed_out(model);
+                    }
                     log_generated(&path, Err(&failure), began);
                     let next = number < last && !said.has_begun && another_may_answer(&failure);
                     let error = model_error(&failure);

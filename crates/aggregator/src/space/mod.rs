@@ -135,6 +135,15 @@ impl Space {
         result
     }
 
+    /// Tells that a model said nothing until its caller's patience ended. Who talks for too long is not
+    /// meant: that may be what was asked for.
+    pub(crate) fn timed_out(&self, model: &EndpointRef) {
+        let Ok(url) = address::query_url(model) else { return };
+        if let Ok(ticket) = self.breakers.admit(model, &url) {
+            ticket.tell(Verdict::Failing);
+        }
+    }
+
     async fn send<'a>(
         &'a self,
         kind: Kind,

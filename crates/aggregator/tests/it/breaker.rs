@@ -164,3 +164,16 @@ async fn calls_to_one_owner_take_turns() {
     assert!(infos.iter().all(|info| info["status"] == "success"), "{answer}");
     assert_eq!((busy.calls().len(), most.load(Ordering::SeqCst)), (6, 2));
 }
+
+#[tokio::test]
+async fn a_model_that_says_nothing_is_left_alone_too() {
+    let app = TestApp::with(|settings| {
+        settings.aggregator.generation_timeout = Duration::from_millis(100);
+        settings.aggregator.rules.breaker_failures = 1;
+    });
+    let model = hung().await;
+    let body = question(&model, &[]);
+    assert!(app.chat(&body).await.text.contains("Model request timed out"));
+    assert!(app.chat(&body).await.text.contains("left alone for now"));
+    assert_eq!(model.calls().len(), 1);
+}
