@@ -156,7 +156,7 @@ impl App {
 
     /// Sends what is still to be told to the hub, within a few seconds.
     pub async fn close(&self) {
-        self.chat.usage().flush().await;
+        tokio::join!(self.chat.usage().flush(), self.chat.keeper().flush());
     }
 
     /// Sends faults to the hub.

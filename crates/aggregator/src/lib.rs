@@ -9,6 +9,7 @@ mod billing;
 mod chat;
 pub mod citations;
 pub mod command;
+mod conversations;
 pub mod dedupe;
 mod detached;
 mod generate;

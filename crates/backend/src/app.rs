@@ -31,6 +31,8 @@ use crate::aggregators::Aggregators;
 use crate::audit::Audit;
 use crate::audit::activity::{Activity, Facts};
 use crate::collectives::Collectives;
+use crate::conversations::Conversations;
+use crate::conversations::grpc::ConversationsGrpc;
 use crate::directory::grpc::DirectoryGrpc;
 use crate::endpoints::Endpoints;
 use crate::error_reports::ErrorReports;
@@ -164,6 +166,7 @@ impl App {
             .add_service(stubs::directory_server(DirectoryGrpc(self.state.clone())))
             .add_service(stubs::ops_server(OpsGrpc(self.clone())))
             .add_service(stubs::usage_server(UsageGrpc(self.state.clone())))
+            .add_service(stubs::conversations_server(ConversationsGrpc(self.state.clone())))
             .add_service(health)
     }
 
@@ -274,6 +277,7 @@ fn features(parts: &Parts, hashing: Arc<Passwords>, keys: Keys) -> Result<Featur
         accounting: Arc::new(Accounting::build(parts)?),
         audit: Arc::new(Audit::build(parts)?),
         collectives: Arc::new(Collectives::build(parts)?),
+        conversations: Arc::new(Conversations::build(parts)?),
         error_reports: Arc::new(ErrorReports::build(parts)?),
         feedback: Arc::new(Feedback::build(parts)?),
         hub_settings,

@@ -13,6 +13,7 @@ mod app;
 mod audit;
 mod collectives;
 pub mod command;
+mod conversations;
 mod directory;
 pub mod endpoints;
 mod error_reports;

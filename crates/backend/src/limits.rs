@@ -54,6 +54,8 @@ pub(crate) enum Scope {
     Invitation,
     /// Paying from a wallet.
     Payment,
+    /// Reading a conversation behind a link.
+    SharedConversation,
 }
 
 impl Scope {
@@ -78,6 +80,7 @@ impl Scope {
             Self::Tunnel => "tunnel",
             Self::Invitation => "collective-invitation",
             Self::Payment => "wallet-pay",
+            Self::SharedConversation => "shared-conversation",
         }
     }
 }
@@ -137,7 +140,7 @@ impl Limits {
             Scope::ServiceReport => Rule::per_seconds(600, 60),
             Scope::Feedback => Rule::per_seconds(10, 3600),
             Scope::Tunnel => Rule::per_seconds(10, 60),
-            Scope::PeerToken => Rule::per_seconds(120, 60),
+            Scope::SharedConversation | Scope::PeerToken => Rule::per_seconds(120, 60),
             // A chat begins with a search and costs far more than that.
             Scope::Search => {
                 let Rule { max, window } = self.rules.chat;

@@ -20,6 +20,7 @@ use crate::accounting::Accounting;
 use crate::aggregators::Aggregators;
 use crate::audit::Audit;
 use crate::collectives::Collectives;
+use crate::conversations::Conversations;
 use crate::endpoints::Endpoints;
 use crate::error_reports::ErrorReports;
 use crate::feedback::Feedback;
@@ -42,9 +43,9 @@ use crate::users::Users;
 use crate::verification::Verification;
 use crate::wallet::Wallet;
 use crate::{
-    accounting, aggregators, api_document, audit, collectives, endpoints, error_reports, feedback, health,
-    hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, presets, sessions, setup,
-    sign_in_providers, statistics, tokens, tunnels, usage, users, verification, wallet,
+    accounting, aggregators, api_document, audit, collectives, conversations, endpoints, error_reports,
+    feedback, health, hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, presets,
+    sessions, setup, sign_in_providers, statistics, tokens, tunnels, usage, users, verification, wallet,
 };
 
 /// The features of the service. A handler names the one that it uses.
@@ -62,6 +63,7 @@ pub(crate) struct Features {
     pub(crate) accounting: Arc<Accounting>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) collectives: Arc<Collectives>,
+    pub(crate) conversations: Arc<Conversations>,
     pub(crate) error_reports: Arc<ErrorReports>,
     pub(crate) feedback: Arc<Feedback>,
     pub(crate) hub_settings: Arc<HubSettings>,
@@ -112,6 +114,7 @@ features! {
     accounting: Accounting,
     audit: Audit,
     collectives: Collectives,
+    conversations: Conversations,
     error_reports: ErrorReports,
     feedback: Feedback,
     hub_settings: HubSettings,
@@ -158,6 +161,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(accounting::routes::routes())
         .merge(audit::routes::routes())
         .merge(collectives::routes::routes())
+        .merge(conversations::routes::routes())
         .merge(error_reports::routes::routes())
         .merge(feedback::routes::routes())
         .merge(hub_settings::routes::routes())

@@ -22,6 +22,7 @@ mod syfthub {
     package!(chat, "syfthub.chat.v1");
     package!(ops, "syfthub.ops.v1");
     package!(usage, "syfthub.usage.v1");
+    package!(conversations, "syfthub.conversations.v1");
 }
 
 /// One question, answered by a stream of typed events.
@@ -36,3 +37,5 @@ pub use syfthub::identity::v1 as identity;
 pub use syfthub::ops::v1 as ops;
 /// Who used what through the chat service.
 pub use syfthub::usage::v1 as usage;
+/// What accounts asked and were answered.
+pub use syfthub::conversations::v1 as conversations;

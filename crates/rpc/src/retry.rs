@@ -23,6 +23,9 @@ const IDEMPOTENT: &[&str] = &[
     "/syfthub.directory.v1.DirectoryService/ListPresets",
     // A batch counts once, however often it comes.
     "/syfthub.usage.v1.UsageService/Record",
+    "/syfthub.conversations.v1.ConversationsService/Check",
+    // An exchange is added once.
+    "/syfthub.conversations.v1.ConversationsService/Append",
 ];
 
 /// Long enough for a connection to be made anew, short enough not to be felt.

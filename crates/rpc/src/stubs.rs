@@ -3,6 +3,10 @@
 
 use syfthub_proto::chat::chat_service_client::ChatServiceClient;
 use syfthub_proto::chat::chat_service_server::{ChatService, ChatServiceServer};
+use syfthub_proto::conversations::conversations_service_client::ConversationsServiceClient;
+use syfthub_proto::conversations::conversations_service_server::{
+    ConversationsService, ConversationsServiceServer,
+};
 use syfthub_proto::directory::directory_service_client::DirectoryServiceClient;
 use syfthub_proto::directory::directory_service_server::{DirectoryService, DirectoryServiceServer};
 use syfthub_proto::identity::identity_service_client::IdentityServiceClient;
@@ -37,3 +41,4 @@ pair!("directory", directory_client -> DirectoryServiceClient, directory_server 
 pair!("ops", ops_client -> OpsServiceClient, ops_server -> OpsServiceServer<OpsService>);
 pair!("chat", chat_client -> ChatServiceClient, chat_server -> ChatServiceServer<ChatService>);
 pair!("usage", usage_client -> UsageServiceClient, usage_server -> UsageServiceServer<UsageService>);
+pair!("conversations", conversations_client -> ConversationsServiceClient, conversations_server -> ConversationsServiceServer<ConversationsService>);

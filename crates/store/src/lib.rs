@@ -19,6 +19,7 @@ pub mod activity;
 pub mod aggregators;
 pub mod audit;
 pub mod collectives;
+pub mod conversations;
 pub mod endpoints;
 pub mod error_logs;
 pub mod feedback;

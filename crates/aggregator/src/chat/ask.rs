@@ -92,6 +92,8 @@ pub(crate) struct Ask {
     pub turns: Option<Turns>,
     /// The endpoints were found in the directory, so that tokens can be minted for them without another look.
     pub is_resolved: bool,
+    /// The caller's conversation to which question and answer are added.
+    pub conversation_id: Option<String>,
 }
 
 impl Ask {

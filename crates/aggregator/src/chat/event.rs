@@ -98,6 +98,8 @@ pub(crate) struct Answer {
     pub attempts: Vec<Attempt>,
     /// What was charged.
     pub billing: Billing,
+    /// Whether the conversation has it; `None` when it belongs to none.
+    pub conversation_saved: Option<bool>,
     /// The memory of the sources, until the answer has been passed on.
     #[expect(dead_code, reason = "it is given back when the answer is dropped")]
     pub held: Arc<Vec<Held>>,

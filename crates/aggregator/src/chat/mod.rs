@@ -38,6 +38,7 @@ use tokens::SatelliteTokens;
 pub(crate) use tokens::Tokens;
 
 use crate::app::Pace;
+use crate::conversations::Keeper;
 use crate::rerank::External;
 use crate::space::{BreakerReport, Space};
 use crate::usage::Recorder;
@@ -64,6 +65,7 @@ pub(crate) struct Chat {
     space: Space,
     tokens: SatelliteTokens,
     usage: Recorder,
+    keeper: Keeper,
     settings: Aggregator,
     heartbeat: Duration,
     patience: Duration,
@@ -79,10 +81,11 @@ impl Chat {
         settings: Aggregator,
         pace: &Pace,
     ) -> Self {
+        let keeper = Keeper::new(hub.clone());
         let usage = Recorder::new(hub.clone(), clock.clone());
         let tokens = SatelliteTokens::new(hub.clone(), clock);
         let (heartbeat, patience) = (pace.heartbeat, pace.patience);
-        Self { hub, space, tokens, usage, settings, heartbeat, patience, faults: None, reranker: None }
+        Self { hub, space, tokens, usage, keeper, settings, heartbeat, patience, faults: None, reranker: None }
     }
 
     /// The same, telling `faults` of streams that end with one: their status was sent before.
@@ -97,6 +100,11 @@ impl Chat {
     pub(crate) fn reranking_by(mut self, reranker: Option<External>) -> Self {
         self.reranker = reranker;
         self
+    }
+
+    /// Adds to conversations.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     /// Tells the hub what was used.
@@ -126,7 +134,7 @@ impl Chat {
             log_started(&ask);
             let started = Instant::now();
             let limit = chat.settings.total_timeout;
-            let outlet = Outlet::new(events, chat.patience);
+            let mut outlet = Outlet::new(events, chat.patience).keeping(chat.keeper.begin(&ask));
             let mut run = Run::new(&chat, &ask, delivery, &outlet);
             let outcome = AssertUnwindSafe(tokio::time::timeout(limit, run.execute())).catch_unwind().await;
             let result = match outcome {
@@ -134,10 +142,11 @@ impl Chat {
                 Ok(Err(_)) => Err(took_too_long(limit)),
                 Err(_) => Err(Error::internal("the chat pipeline panicked")),
             };
-            let last = match result {
+            let mut last = match result {
                 Ok(answer) => Event::Done(Box::new(answer)),
                 Err(error) => Event::Failed(Box::new(Failed { error, billing: run.take_billing() })),
             };
+            outlet.keep(&mut last).await;
             log_ended(&last, started.elapsed());
             if delivery == Delivery::Streamed {
                 chat.report(&last);

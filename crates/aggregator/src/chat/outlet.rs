@@ -6,25 +6,50 @@ use syfthub_domain::{Error, ErrorCode, Result};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
-use super::TARGET;
 use super::event::Event;
+use super::{TARGET, wire};
+use crate::conversations::Keeping;
 
 /// Sends the events of one request.
 #[derive(Debug)]
 pub(super) struct Outlet {
     events: mpsc::Sender<Event>,
     patience: Duration,
+    keeping: Option<Keeping>,
 }
 
 impl Outlet {
     /// Into `events`, and with so much patience for a reader that takes none.
     pub(super) fn new(events: mpsc::Sender<Event>, patience: Duration) -> Self {
-        Self { events, patience }
+        Self { events, patience, keeping: None }
+    }
+
+    /// The same, keeping what passes for a conversation.
+    pub(super) fn keeping(mut self, keeping: Option<Keeping>) -> Self {
+        self.keeping = keeping;
+        self
+    }
+
+    /// Adds the end to the conversation; waits a moment for it and never fails.
+    pub(super) async fn keep(&mut self, last: &mut Event) {
+        let Some(keeping) = self.keeping.take() else { return };
+        match last {
+            Event::Done(answer) => {
+                let saved = keeping.answered(&answer.response, &wire::citations(answer)).await;
+                answer.conversation_saved = Some(saved);
+            }
+            _ => {
+                keeping.failed().await;
+            }
+        }
     }
 
     /// Sends an event and returns how long its reader kept us waiting, so that nobody else is blamed
     /// for that time. A reader who is gone or takes nothing any more ends the request.
     pub(super) async fn emit(&self, event: Event) -> Result<Duration> {
+        if let (Some(keeping), Event::Token(text)) = (&self.keeping, &event) {
+            keeping.hear(text);
+        }
         let event = match self.events.try_send(event) {
             Ok(()) => return Ok(Duration::ZERO),
             Err(TrySendError::Closed(_)) => return Err(gone("the caller went away")),

@@ -7,6 +7,7 @@ use syfthub_config::{Aggregator, Secret};
 use syfthub_domain::{Error, Result};
 use syfthub_web::fields::{Checked, Field};
 use syfthub_web::{Fields, browser};
+use uuid::Uuid;
 
 use super::ask::{Ask, Connection, EndpointRef, Sampling};
 use crate::prompt::{Message, Role};
@@ -44,6 +45,7 @@ const BODY: Shape = Shape::Keys(&[
     ("messages", Shape::List(MAX_TURNS + 1, &TURN)),
     ("retrieval_only", Shape::Leaf),
     ("require_all_sources", Shape::Leaf),
+    ("conversation_id", Shape::Leaf),
     ("stream", Shape::Leaf),
     ("fallback_models", Shape::List(MAX_FALLBACKS + 1, &ENDPOINT)),
 ]);
@@ -86,6 +88,7 @@ pub(super) fn read(body: Value, authorization: Option<Secret>, settings: &Aggreg
     let require_all_sources = fields.boolean("require_all_sources").or(false);
     let fallbacks = fields.each("fallback_models", |model| read_endpoint(model, true));
     let fallback_models = fallbacks.items(0, MAX_FALLBACKS).or(Vec::new());
+    let conversation_id = fields.string("conversation_id").parse(read_conversation).optional();
     fields.boolean("stream").or(false); // the route decides, but nonsense is still reported
     let valid = fields.finish()?;
     let credential = user_token.filter(|token| !token.is_empty()).map(Secret::new).or(authorization);
@@ -108,6 +111,7 @@ pub(super) fn read(body: Value, authorization: Option<Secret>, settings: &Aggreg
         sampling: Sampling::default(),
         turns: None,
         is_resolved: false,
+        conversation_id,
     })
 }
 
@@ -137,6 +141,11 @@ fn read_endpoint(fields: &mut Fields, is_called: bool) -> EndpointRef {
     let connection = Connection::of(&connection_type);
     let upstream_model = named(fields.string("upstream_model"));
     EndpointRef { url, slug, name, tenant_name, owner_username, query_override, connection, upstream_model }
+}
+
+/// The id of a conversation, as the hub writes it.
+fn read_conversation(text: &str) -> Result<String, String> {
+    Uuid::parse_str(text).map(|id| id.to_string()).map_err(|_| "must be the id of a conversation".to_owned())
 }
 
 fn read_turn(fields: &mut Fields) -> Message {

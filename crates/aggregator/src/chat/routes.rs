@@ -123,6 +123,7 @@ impl ChatRoutes {
             ask.credential = claim.session?;
         }
         self.accept(ask.credential.as_ref()).await?;
+        self.chat.keeper().check(&ask).await?;
         let owner = || ask.credential.as_ref().map_or_else(|| detached::GUEST.to_owned(), fingerprint);
         let detach = wish.map(|wish| detached::Request { wish, owner: owner(), route, body: raw.0 });
         Ok(Admitted { ask, detach })

@@ -119,6 +119,9 @@ fn metadata(answer: &Answer) -> Value {
         let attempt = |attempt: &Attempt| json!({"path": attempt.path, "outcome": attempt.outcome, "time_ms": attempt.time_ms});
         metadata.insert("attempts".into(), answer.attempts.iter().map(attempt).collect());
     }
+    if let Some(saved) = answer.conversation_saved {
+        metadata.insert("conversation_saved".into(), saved.into());
+    }
     metadata.into()
 }
 
@@ -127,7 +130,8 @@ fn profit_share(answer: &Answer) -> Value {
     Value::Object(shares.iter().map(|(path, share)| (path.clone(), json!(share))).collect())
 }
 
-fn citations(answer: &Answer) -> Value {
+/// What the numbers in the answer stand for.
+pub(super) fn citations(answer: &Answer) -> Value {
     let entry = |citation: &super::event::Citation| {
         let passage = citation.passage.as_ref();
         let about = json!({

@@ -145,6 +145,7 @@ pub(super) fn read(body: Value, settings: &Aggregator) -> Result<Question> {
         sampling,
         turns: Some(conversation.turns),
         is_resolved: true,
+        conversation_id: None,
     };
     Ok(Question { ask, model, named, fallbacks, stream, include_usage, sent })
 }

@@ -91,6 +91,7 @@ fn ask() -> Value {
             },
             "retrieval_only": {"type": "boolean", "default": false},
             "require_all_sources": {"type": "boolean", "default": false},
+            "conversation_id": {"type": ["string", "null"], "format": "uuid"},
         },
     })
 }

@@ -93,6 +93,7 @@ pub(super) fn ask(question: String, settings: &Aggregator, retrieval_only: bool)
         sampling: Sampling::default(),
         turns: None,
         is_resolved: true,
+        conversation_id: None,
     }
 }
 

@@ -26,6 +26,7 @@ use syfthub_rpc::{Caller, InternalKey, Peer, stubs};
 use tonic::{Request, Response, Status};
 
 use crate::actor::{TestApp, post, question};
+use crate::kept::Told;
 use crate::upstream::Upstream;
 
 pub(crate) const KEY: InternalKey = InternalKey::new([7; 32]);
@@ -37,13 +38,16 @@ pub(crate) struct FakeHub {
     published: Arc<Mutex<HashMap<String, Endpoint>>>,
     pub(crate) presets: Arc<Mutex<Vec<Preset>>>,
     pub(crate) reported: Arc<Mutex<Vec<ErrorReport>>>,
+    pub(crate) told: Told,
 }
 
 impl FakeHub {
     pub(crate) fn peer(&self) -> Peer {
         let routes = tonic::service::Routes::new(stubs::identity_server(self.clone()))
             .add_service(stubs::directory_server(self.clone()))
-            .add_service(stubs::ops_server(self.clone()));
+            .add_service(stubs::ops_server(self.clone()))
+            .add_service(stubs::usage_server(self.told.clone()))
+            .add_service(stubs::conversations_server(self.told.clone()));
         syfthub_rpc::local(routes, Caller::Aggregator, &KEY)
     }
 

@@ -16,6 +16,7 @@ mod health;
 mod hostile;
 mod hostile_answers;
 mod hub;
+mod kept;
 mod log;
 mod models_in_turn;
 mod openai;

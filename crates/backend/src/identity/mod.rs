@@ -20,6 +20,8 @@ pub(crate) enum Method {
     RetireKey,
     ReportErrors,
     RecordUsage,
+    CheckConversation,
+    AppendConversation,
 }
 
 /// The table. Backend itself calls nobody, so it is in no row.
@@ -29,7 +31,7 @@ pub(crate) const fn callers(method: Method) -> &'static [Caller] {
             &[Caller::Aggregator, Caller::Mcp, Caller::Cli]
         }
         Method::ListKeys | Method::RotateKey | Method::RetireKey => &[Caller::Cli],
-        Method::RecordUsage => &[Caller::Aggregator],
+        Method::RecordUsage | Method::CheckConversation | Method::AppendConversation => &[Caller::Aggregator],
         Method::FindUser => &[Caller::Mcp, Caller::Cli],
         Method::MintSatelliteTokens
         | Method::ResolveEndpoints

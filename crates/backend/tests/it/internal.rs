@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 use syfthub_domain::{Error, ErrorCode};
+use syfthub_proto::conversations::{AppendRequest, CheckRequest};
 use syfthub_proto::directory::{
     ListEndpointsRequest, ListPresetsRequest, ResolveEndpointsRequest, ResolvePresetRequest,
     SearchEndpointsRequest,
@@ -34,6 +35,7 @@ async fn a_table_says_who_may_call_what() {
         let mut directory = stubs::directory_client(peer(&app, *caller));
         let mut ops = stubs::ops_client(peer(&app, *caller));
         let mut usage = stubs::usage_client(peer(&app, *caller));
+        let mut conversations = stubs::conversations_client(peer(&app, *caller));
         let answers = [
             ("verify", identity.verify_credential(VerifyCredentialRequest::default()).await.err()),
             ("find", identity.find_user(FindUserRequest::default()).await.err()),
@@ -47,6 +49,8 @@ async fn a_table_says_who_may_call_what() {
             ("rotate", ops.rotate_key(RotateKeyRequest { at_once: true }).await.err()),
             ("retire", ops.retire_key(RetireKeyRequest::default()).await.err()),
             ("usage", usage.record(RecordRequest::default()).await.err()),
+            ("check", conversations.check(CheckRequest::default()).await.err()),
+            ("append", conversations.append(AppendRequest::default()).await.err()),
             ("report", ops.report_errors(ReportErrorsRequest::default()).await.err()),
         ];
         let refused: Vec<&str> = answers
@@ -57,11 +61,11 @@ async fn a_table_says_who_may_call_what() {
         let expected: &[&str] = match caller {
             Caller::Backend => &[
                 "verify", "find", "mint", "resolve", "search", "list", "preset", "presets", "keys", "rotate",
-                "retire", "usage", "report",
+                "retire", "usage", "check", "append", "report",
             ],
             Caller::Aggregator => &["find", "keys", "rotate", "retire"],
-            Caller::Mcp => &["keys", "rotate", "retire", "usage"],
-            Caller::Cli => &["mint", "resolve", "preset", "presets", "usage", "report"],
+            Caller::Mcp => &["keys", "rotate", "retire", "usage", "check", "append"],
+            Caller::Cli => &["mint", "resolve", "preset", "presets", "usage", "check", "append", "report"],
         };
         assert_eq!(refused, expected, "{caller:?}");
     }

@@ -13,6 +13,7 @@ mod browser_sessions;
 mod collective_changes;
 mod collectives;
 mod contract;
+mod conversations;
 mod drain;
 mod endpoints;
 mod error_reports;

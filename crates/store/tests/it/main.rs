@@ -7,6 +7,7 @@ mod aggregators;
 mod audit;
 mod collectives;
 mod connection;
+mod conversations;
 mod endpoints;
 mod error_logs;
 mod errors;
