@@ -131,7 +131,7 @@ async fn a_failure_is_kept_too() {
     let told = app.hub.told.clone();
     let kept = async {
         while told.exchanges.lock().unwrap().is_empty() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), kept).await.unwrap();
