@@ -29,6 +29,8 @@ mod syfthub {
 pub use syfthub::chat::v1 as chat;
 /// Messages that several services use.
 pub use syfthub::common::v1 as common;
+/// What accounts asked and were answered.
+pub use syfthub::conversations::v1 as conversations;
 /// What is published: resolve, search, list.
 pub use syfthub::directory::v1 as directory;
 /// Who somebody is: verify a credential, find a user, mint satellite tokens.
@@ -37,5 +39,3 @@ pub use syfthub::identity::v1 as identity;
 pub use syfthub::ops::v1 as ops;
 /// Who used what through the chat service.
 pub use syfthub::usage::v1 as usage;
-/// What accounts asked and were answered.
-pub use syfthub::conversations::v1 as conversations;

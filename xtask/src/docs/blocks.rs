@@ -113,6 +113,8 @@ impl Sandbox {
         let mut command = Command::new(&binary);
         command.args(["serve", "--listen", &address.replace("localhost", "127.0.0.1")]);
         command.args(["--data-dir", "data"]).current_dir(folder.path()).env("METRICS_LISTEN", "off");
+        // The blocks of all pages come from one address, in seconds; a reader takes one page at a time.
+        command.env("AUTH_RATE_LIMIT_MAX", "1000");
         let mut hub = Service::start("hub", command, folder.path())?;
         let listed = || {
             let answer = Request::new("GET", "/api/v1/endpoints/public").send(&address);

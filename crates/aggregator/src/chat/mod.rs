@@ -85,7 +85,18 @@ impl Chat {
         let usage = Recorder::new(hub.clone(), clock.clone());
         let tokens = SatelliteTokens::new(hub.clone(), clock);
         let (heartbeat, patience) = (pace.heartbeat, pace.patience);
-        Self { hub, space, tokens, usage, keeper, settings, heartbeat, patience, faults: None, reranker: None }
+        Self {
+            hub,
+            space,
+            tokens,
+            usage,
+            keeper,
+            settings,
+            heartbeat,
+            patience,
+            faults: None,
+            reranker: None,
+        }
     }
 
     /// The same, telling `faults` of streams that end with one: their status was sent before.
