@@ -1,6 +1,7 @@
-//! A data source and a model that answer at once.
+//! Data sources and models: those whose slug ends in `late` answer after 20 ms, the others at once.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use axum::extract::Path;
 use axum::routing::{get, post};
@@ -9,6 +10,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::bare;
+
+/// What a late answer takes.
+const LATE: Duration = Duration::from_millis(20);
 
 /// Serves both on the port named by the harness.
 pub(crate) async fn serve() -> anyhow::Result<()> {
@@ -21,6 +25,9 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
 }
 
 async fn query(Path(slug): Path<String>, Json(_): Json<Value>) -> Json<Value> {
+    if slug.ends_with("late") {
+        tokio::time::sleep(LATE).await;
+    }
     if slug.starts_with("model") {
         return Json(json!({
             "summary": {
@@ -34,11 +41,20 @@ async fn query(Path(slug): Path<String>, Json(_): Json<Value>) -> Json<Value> {
         .map(|n| {
             json!({
                 "document_id": format!("{slug}-{n}"),
-                "content": "To restore a backup stop the hub and copy the files back. ".repeat(9),
+                "content": content(&slug, n),
                 "metadata": { "title": format!("{slug} part {n}") },
                 "similarity_score": 0.9 - f64::from(n) / 10.0,
             })
         })
         .collect();
     Json(json!({ "summary": null, "references": { "documents": documents } }))
+}
+
+/// 500 characters that no other document has, so that none counts as a copy.
+fn content(slug: &str, number: i32) -> String {
+    let sentence =
+        |part: usize| format!("To restore backup {part} of {slug} {number} stop hub {part}{number}. ");
+    let mut text: String = (0..12).map(sentence).collect();
+    text.truncate(500);
+    text
 }

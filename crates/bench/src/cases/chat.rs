@@ -1,10 +1,12 @@
-//! What the hub adds to a chat through three sources and one model that answer at once.
+//! What the hub adds to a chat: through three sources and one model that answer at once, one chat at a time; through
+//! ten sources and a model that take 20 ms each, 300 times a second; and without sources, as fast as it goes.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Plan;
 use crate::load::{self, Shot};
+use crate::process::Server;
 use crate::report::Report;
 
 /// One chat at a time: its latency less that of one source call and one model call made directly.
@@ -12,17 +14,11 @@ pub(super) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> 
     let data = TempDir::new()?;
     let hub = plan.hub(data.path()).await?;
     let stubs = plan.own(&["stubs"]).await?;
-    let url = format!("http://{}", stubs.addr);
-    let endpoint = |slug: &str| json!({ "url": url, "slug": slug, "owner_username": "bench" });
-    let sources: Vec<Value> = ["one", "two", "three"].into_iter().map(endpoint).collect();
-    let chat = json!({ "prompt": "How do I restore a backup?", "model": endpoint("model"), "data_sources": sources });
+    let three = chat(&stubs, "model", &["one", "two", "three"].map(str::to_owned));
 
-    let direct =
-        |slug: &str| Shot::post_json(&format!("/api/v1/endpoints/{slug}/query"), &json!({ "messages": "x" }));
     let source = load::run(stubs.addr, &direct("one"), 1, plan.seconds).await?;
     let model = load::run(stubs.addr, &direct("model"), 1, plan.seconds).await?;
-    let whole =
-        load::run(hub.addr, &Shot::post_json("/aggregator/api/v1/chat", &chat), 1, plan.seconds).await?;
+    let whole = load::run(hub.addr, &three, 1, plan.seconds).await?;
 
     report.note("chat, 3 sources + 1 model, one at a time", whole.describe());
     report.note("one source and one model call, direct", {
@@ -30,14 +26,61 @@ pub(super) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> 
     });
     let overhead = whole.quantile_ms(0.5) - source.quantile_ms(0.5) - model.quantile_ms(0.5);
     report.at_most("chat: hub overhead p50", overhead, 2.0, "ms");
-    let loaded = load::run(
-        hub.addr,
-        &Shot::post_json("/aggregator/api/v1/chat", &chat),
-        plan.connections,
-        plan.seconds,
-    )
-    .await?;
+    let loaded = load::run(hub.addr, &three, plan.connections, plan.seconds).await?;
     report.note("chat under full load", loaded.describe());
+    many_sources(plan, &hub, &stubs, report).await?;
+    passed_through(plan, &hub, &stubs, report).await?;
+    report.at_most("hub in one process, most memory under these chats", hub.peak_mib()?, 200.0, "MiB");
     stubs.stop().await?;
     hub.stop().await
+}
+
+fn endpoint(stubs: &Server, slug: &str) -> Value {
+    json!({ "url": format!("http://{}", stubs.addr), "slug": slug, "owner_username": format!("bench-{slug}") })
+}
+
+fn direct(slug: &str) -> Shot {
+    Shot::post_json(&format!("/api/v1/endpoints/{slug}/query"), &json!({ "messages": "x" }))
+}
+
+fn chat(stubs: &Server, model: &str, sources: &[String]) -> Shot {
+    let sources: Vec<Value> = sources.iter().map(|slug| endpoint(stubs, slug)).collect();
+    let body = json!({ "prompt": "How do I restore a backup?", "model": endpoint(stubs, model), "data_sources": sources });
+    Shot::post_json("/aggregator/api/v1/chat", &body)
+}
+
+/// Ten sources of five documents each. What they and the model take is subtracted as it is when nobody else asks them.
+async fn many_sources(plan: &Plan, hub: &Server, stubs: &Server, report: &mut Report) -> anyhow::Result<()> {
+    const RATE: f64 = 300.0;
+    const CONNECTIONS: usize = 64;
+    let slugs: Vec<String> = (0..10).map(|number| format!("s{number}-late")).collect();
+    let whole = chat(stubs, "model-late", &slugs);
+    load::run(hub.addr, &whole, 4, plan.seconds / 2).await?;
+    let source = load::run(stubs.addr, &direct("s0-late"), 1, plan.seconds / 2).await?;
+    let model = load::run(stubs.addr, &direct("model-late"), 1, plan.seconds / 2).await?;
+    let paced = load::paced(hub.addr, &[whole], RATE, CONNECTIONS, plan.seconds).await?;
+    let theirs = source.quantile_ms(0.5) + model.quantile_ms(0.5);
+    report.note("chat, 10 sources x 5 documents, 20 ms each, 300/s", paced.describe());
+    report.at_most("the same: hub overhead p50", paced.quantile_ms(0.5) - theirs, 2.0, "ms");
+    report.at_most("the same: hub overhead p99", paced.quantile_ms(0.99) - theirs, 4.0, "ms");
+    Ok(())
+}
+
+/// A question for a model alone.
+async fn passed_through(
+    plan: &Plan,
+    hub: &Server,
+    stubs: &Server,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let whole = chat(stubs, "model", &[]);
+    let most = load::run(hub.addr, &whole, plan.connections, plan.seconds).await?;
+    report.note("chat without sources", most.describe());
+    report.at_least_per_second("chat without sources", most.rate(), 6000.0);
+    let half = most.rate() / 2.0;
+    let through = load::paced(hub.addr, &[whole], half, plan.connections, plan.seconds).await?;
+    let bare = load::paced(stubs.addr, &[direct("model")], half, plan.connections, plan.seconds).await?;
+    let added = through.quantile_ms(0.99) - bare.quantile_ms(0.99);
+    report.at_most("chat without sources: p99 added at half load", added, 2.0, "ms");
+    Ok(())
 }
