@@ -16,7 +16,7 @@ use super::wire::{
     Conversation, ConversationChange, ConversationPage, ConversationWithMessages, Message, NewConversation,
     ShareLink, SharedConversation, SharedMessage, cursor_text, read_cursor,
 };
-use crate::access::User;
+use crate::access::{User, Viewer};
 use crate::limits::{Limits, Scope};
 use crate::router::AppState;
 
@@ -209,6 +209,7 @@ async fn unshare(
 async fn shared(
     State(conversations): State<Arc<Conversations>>,
     State(limits): State<Arc<Limits>>,
+    _: Viewer,
     ip: ClientIp,
     Path(token): Path<String>,
     QueryFields(query): QueryFields,

@@ -118,7 +118,7 @@ async fn set_key(
 }
 
 /// The public key of a user
-#[utoipa::path(get, path = "/api/v1/nats/encryption-key/{username}", tag = "nats",
+#[utoipa::path(get, path = "/api/v1/nats/encryption-key/{username}", tag = "nats", security(()),
     params(("username" = String, Path, description = "Their name, in any case")),
     responses((status = 200, body = EncryptionKey), (status = 404)))]
 async fn key(
