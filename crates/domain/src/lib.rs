@@ -22,7 +22,7 @@ pub use names::{
     Email, EndpointPath, InvalidName, Slug, Tag, Username, Version, derive_slug, derive_username,
 };
 pub use reserved::{
-    ALL_SHARED, RESERVED_COLLECTIVE_SLUGS, RESERVED_OWNERS, RESERVED_SLUGS, is_reserved_collective_slug,
-    is_reserved_owner, is_reserved_slug,
+    ALL_SHARED, RESERVED_COLLECTIVE_SLUGS, RESERVED_OWNERS, RESERVED_SLUGS, SAMPLE_OWNER,
+    is_reserved_collective_slug, is_reserved_owner, is_reserved_slug,
 };
 pub use time::{Clock, FixedClock, SharedClock, SystemClock, Timestamp};

@@ -158,6 +158,9 @@ pub const RESERVED_COLLECTIVE_SLUGS: &[&str] = &[
 /// In place of a shared endpoint's slug it stands for every approved member of the collective.
 pub const ALL_SHARED: &str = "all";
 
+/// Name of the account that the hub itself makes for its sample node: reserved, and yet an owner.
+pub const SAMPLE_OWNER: &str = "samples";
+
 /// Whether nobody may register this name.
 pub fn is_reserved_owner(name: &str) -> bool {
     RESERVED_OWNERS.binary_search(&name).is_ok()

@@ -142,11 +142,12 @@ pub fn inner_path(path: &str) -> &str {
 }
 
 /// Segments of a path; a trailing slash makes none. Files of the web app (with a dot in the first
-/// segment) and reserved words are no owner pages.
+/// segment) and reserved words are no owner pages, but for the account of the sample node.
 fn segments(path: &str) -> usize {
     let mut parts = path.trim_matches('/').split('/');
     let first = parts.next().unwrap_or_default();
-    if first.is_empty() || first.contains('.') || syfthub_domain::is_reserved_owner(first) {
+    let is_taken = syfthub_domain::is_reserved_owner(first) && first != syfthub_domain::SAMPLE_OWNER;
+    if first.is_empty() || first.contains('.') || is_taken {
         return 0;
     }
     1 + parts.count()
@@ -185,6 +186,8 @@ mod tests {
             ("/internal/x", Nobody, "/internal/x"),
             ("/alice", Backend, "/alice"),
             ("/alice/docs", Backend, "/alice/docs"),
+            ("/samples", Backend, "/samples"),
+            ("/samples/extract", Backend, "/samples/extract"),
             ("/alice/docs/more", WebApp, "/alice/docs/more"),
             ("/", WebApp, "/"),
             ("/browse", WebApp, "/browse"),

@@ -15,7 +15,7 @@ use crate::tokens::NewToken;
 use crate::users::{NewAccount, SAMPLES_EMAIL, new_email, wire};
 
 /// The account of the sample node. Nobody can register the name, and the account has no password.
-const SAMPLES: &str = "samples";
+const SAMPLES: &str = syfthub_domain::SAMPLE_OWNER;
 /// Accounts read at once.
 const BATCH: u32 = 500;
 
