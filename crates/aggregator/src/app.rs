@@ -26,6 +26,7 @@ use crate::chat::Chat;
 use crate::chat::grpc::ChatGrpc;
 use crate::chat::routes::{self, ChatRoutes};
 use crate::detached::Runs;
+use crate::measure;
 use crate::openai::{self, routes::OpenAiRoutes};
 use crate::quick;
 use crate::rerank::External;
@@ -101,7 +102,8 @@ impl App {
             max_body: MAX_ANSWER,
         };
         let client = Client::guarded(&settings.egress, limits)?;
-        let space = Space::new(client, pace.retry_waits, &aggregator.rules);
+        let quotes = settings.log.request_body || settings.log.response_body;
+        let space = Space::new(client, pace.retry_waits, &aggregator.rules).quoting(quotes);
         let reranker = aggregator.rules.reranker.clone().map(External::new).transpose()?;
         let runs = Runs::new(deps.cache.clone(), aggregator.total_timeout, pace.silence);
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
@@ -117,6 +119,7 @@ impl App {
 
     /// The HTTP routes, without the public prefix `/aggregator`.
     pub fn router(&self) -> Router {
+        measure::describe();
         let aggregator = &self.settings.aggregator;
         let chat = ChatRoutes {
             chat: Arc::clone(&self.chat),

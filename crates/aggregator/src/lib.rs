@@ -14,6 +14,7 @@ pub mod dedupe;
 mod detached;
 mod generate;
 pub mod mask;
+mod measure;
 mod openai;
 mod openapi;
 mod prompt;
@@ -23,6 +24,7 @@ pub mod rerank;
 mod retrieve;
 mod shape;
 mod space;
+mod streams;
 mod usage;
 
 pub use app::{App, Deps, Pace};

@@ -57,6 +57,18 @@ macro_rules! error_codes {
                 match self { $(Self::$variant => $doc,)+ }
             }
 
+            /// Whether the text of such an error may repeat what an endpoint said, which may repeat what it was asked.
+            /// Logs then say something else.
+            pub const fn repeats_others(self) -> bool {
+                matches!(
+                    self,
+                    Self::GenerationFailed
+                        | Self::ModelAccessDenied
+                        | Self::SourceAccessDenied
+                        | Self::RetrievalFailed
+                )
+            }
+
             /// Reads a name back.
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|code| code.name() == name)

@@ -10,9 +10,9 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use syfthub_config::{Log, LogFormat, LogLevel, Otlp};
 use syfthub_domain::{SharedClock, SystemClock};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
+use tracing_subscriber::layer::{Context, Filter, Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt::MakeWriter, reload};
@@ -105,8 +105,9 @@ pub fn init(log: &Log, otlp: &Otlp, service: &'static str) -> Result<Guard, Erro
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
     let (lines, handle) = lines(log, service, io::stdout, Arc::new(SystemClock))?;
-    // The tracer sits outside the level filter of the lines: its own sampling decides.
-    let spans = spans.map(|spans| spans.with_filter(targets(LogLevel::Info)));
+    // The tracer sits outside the level filter of the lines: its own sampling decides. It takes spans of the level of
+    // debugging too, which nobody makes while traces are not exported.
+    let spans = spans.map(|spans| spans.with_filter(traced()));
     tracing_subscriber::registry().with(lines).with(spans).try_init().map_err(|_| Error::AlreadySet)?;
     Ok(Guard { handle, provider })
 }
@@ -157,6 +158,15 @@ fn targets(level: LogLevel) -> Targets {
     };
     let theirs = ours.min(LevelFilter::WARN);
     Targets::new().with_default(theirs).with_target("syfthub", ours).with_target("sqlx::query", ours)
+}
+
+/// What traces are made of: everything from news on, and the parts of our own work without what is said in them.
+fn traced<S>() -> impl Filter<S> {
+    let parts = filter_fn(|meta| {
+        meta.is_span() && meta.target().starts_with("syfthub") && *meta.level() <= Level::DEBUG
+    })
+    .with_max_level_hint(LevelFilter::DEBUG);
+    targets(LogLevel::Info).or(parts)
 }
 
 const fn rank(level: LogLevel) -> u8 {

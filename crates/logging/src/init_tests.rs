@@ -7,9 +7,9 @@ use syfthub_config::{Log, LogFormat, LogLevel};
 use syfthub_domain::{FixedClock, Timestamp};
 use tracing::{debug, error, info, warn};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use super::{Handle, lines};
+use super::{Handle, lines, traced};
 use crate::correlation::{CorrelationId, sync_scope};
 
 #[derive(Clone, Default)]
@@ -151,4 +151,33 @@ fn files_get_what_is_theirs() {
         info!(target: "syfthub.api", "again");
         assert_eq!(read("application.log").lines().count(), 1);
     });
+}
+
+/// Notes the names of what passes.
+struct Names(Arc<Mutex<Vec<&'static str>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Names {
+    fn on_new_span(&self, span: &tracing::span::Attributes<'_>, _: &tracing::Id, _: Context<'_, S>) {
+        self.0.lock().unwrap().push(span.metadata().name());
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        self.0.lock().unwrap().push(event.metadata().target());
+    }
+}
+
+#[test]
+fn traces_have_our_fine_spans_but_no_chatter() {
+    syfthub_testing::log::listen_on_every_thread();
+    let names = Arc::<Mutex<Vec<&'static str>>>::default();
+    let layer = Names(Arc::clone(&names)).with_filter(traced());
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let _coarse = tracing::info_span!(target: "syfthub.a", "coarse").entered();
+        let _fine = tracing::debug_span!(target: "syfthub.a", "fine").entered();
+        let _finest = tracing::trace_span!(target: "syfthub.a", "finest").entered();
+        let _theirs = tracing::debug_span!(target: "hyper", "theirs").entered();
+        debug!(target: "syfthub.b", "chatter");
+        info!(target: "syfthub.c", "news");
+    });
+    assert_eq!(*names.lock().unwrap(), ["coarse", "fine", "syfthub.c"]);
 }

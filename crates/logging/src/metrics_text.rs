@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Map, Value, json};
 
 /// Content type of the Prometheus text format.
@@ -12,6 +12,14 @@ pub const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Upper bounds in seconds of all duration histograms: from a cached read to a long answer of a model.
 const BUCKETS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+
+/// The same for `…_stage_seconds`: parts of a request that can be much shorter than all of it.
+const STAGE_BUCKETS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0,
+];
+
+/// Upper bounds of `…_per_second`.
+const RATE_BUCKETS: &[f64] = &[1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0];
 
 /// How often samples are folded into the histograms; without it memory grows between two scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -71,8 +79,15 @@ impl Metrics {
 }
 
 fn builder() -> PrometheusBuilder {
-    // `set_buckets` refuses an empty list only.
-    PrometheusBuilder::new().set_buckets(BUCKETS).unwrap_or_else(|_| PrometheusBuilder::new())
+    with_buckets().unwrap_or_else(|_| PrometheusBuilder::new())
+}
+
+/// An empty list is the only one that is refused.
+fn with_buckets() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets(BUCKETS)?
+        .set_buckets_for_metric(Matcher::Suffix("_stage_seconds".to_owned()), STAGE_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Suffix("_per_second".to_owned()), RATE_BUCKETS)
 }
 
 /// Prometheus sends a long list that never names JSON, so the first of the two that occurs decides.
@@ -204,6 +219,25 @@ mod tests {
         assert_eq!(histogram["type"], "histogram");
         let samples = histogram["samples"].as_array().unwrap();
         assert!(samples.iter().any(|s| s["labels"]["le"] == "+Inf" && s["value"] == 1.0));
+    }
+
+    #[test]
+    fn stages_and_rates_have_buckets_of_their_own() {
+        let recorder = builder().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            for name in ["took_seconds", "took_stage_seconds", "said_per_second"] {
+                metrics::histogram!(name).record(0.0002);
+            }
+        });
+        let text = recorder.handle().render();
+        for bucket in [
+            "took_seconds_bucket{le=\"0.001\"} 1",
+            "took_stage_seconds_bucket{le=\"0.00025\"} 1",
+            "said_per_second_bucket{le=\"1280\"} 1",
+        ] {
+            assert!(text.contains(bucket), "{bucket} is missing in {text}");
+        }
+        assert!(!text.contains("took_seconds_bucket{le=\"0.0001\"}"), "{text}");
     }
 
     #[test]

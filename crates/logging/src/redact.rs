@@ -40,6 +40,8 @@ const HARMLESS: &[&str] = &[
     "max_tokens",
     "max_completion_tokens",
     "tokens",
+    "tokens_per_second",
+    "first_token_ms",
     "keyword",
     "keywords",
 ];

@@ -11,7 +11,7 @@ use syfthub_proto::ops::{ErrorReport, ReportErrorsRequest};
 use tokio::sync::Notify;
 use tonic::{Code, Status};
 
-use crate::{LinkedTask, Peer, spawn_linked, stubs, with_deadline};
+use crate::{LinkedTask, Peer, spawn_apart, stubs, with_deadline};
 
 /// Reports that may wait; what comes beyond is lost, and counted.
 const CAPACITY: usize = 200;
@@ -65,9 +65,8 @@ pub fn sent_to(hub: Peer, clock: SharedClock) -> FaultSink {
         queue.add(report);
         task.get_or_init(|| {
             let queue = Arc::clone(&queue);
-            correlation::sync_scope(CorrelationId::generate(), || {
-                spawn_linked(async move { queue.send_forever().await })
-            })
+            let sending = async move { queue.send_forever().await };
+            spawn_apart(correlation::scope(CorrelationId::generate(), sending))
         });
     })
 }

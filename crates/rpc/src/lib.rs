@@ -29,7 +29,7 @@ pub use client::{ConnectError, connect, local};
 pub use deadline::with_deadline;
 pub use faults::sent_to;
 pub use identity::{Caller, InternalKey, caller, require};
-pub use link::{LinkedTask, linked_stream, spawn_linked};
+pub use link::{LinkedTask, linked_stream, spawn_apart, spawn_linked};
 pub use server::{Server, serve};
 
 /// What a generated client talks to: HTTP request in, HTTP response out, `Status` when the call did

@@ -46,6 +46,16 @@ where
     }
 }
 
+/// The same for a task that works for the whole process, whoever happens to start it: its lines belong to no
+/// request, and it keeps no request's span open.
+pub fn spawn_apart<F>(future: F) -> LinkedTask<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    LinkedTask(spawn(future))
+}
+
 #[expect(clippy::disallowed_methods, reason = "the place that ties every task to an owner")]
 fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -97,6 +107,16 @@ mod tests {
         });
         drop(task);
         assert!(ended.await.is_err(), "the task's half of the channel is gone");
+    }
+
+    #[tokio::test]
+    async fn a_task_apart_works_for_nobody() {
+        let id = correlation::CorrelationId::from_header(Some("mine"));
+        let (linked, apart) = correlation::scope(id.clone(), async {
+            (spawn_linked(async { correlation::current() }), spawn_apart(async { correlation::current() }))
+        })
+        .await;
+        assert_eq!((linked.join().await, apart.join().await), (Some(Some(id)), Some(None)));
     }
 
     #[tokio::test]

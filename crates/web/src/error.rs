@@ -151,7 +151,7 @@ fn detail(error: &Error) -> Value {
 /// Logs an error once, at the edge. The causes of a 4xx are of interest only when someone looks.
 fn log(error: &Error) {
     let code = error.code.name();
-    let told = error.message.as_str();
+    let told = if error.code.repeats_others() { error.code.description() } else { &error.message };
     let chain = error.chain();
     match error.code.http_status() {
         500.. if error.code == ErrorCode::Internal => {

@@ -5,6 +5,7 @@ mod dependencies;
 mod environment;
 mod hosts;
 mod layers;
+mod metrics;
 mod migrations;
 mod routes;
 mod sizes;
@@ -31,6 +32,7 @@ const GUARDS: &[Guard] = &[
     Guard { name: "the environment is read by config only", check: environment::check },
     Guard { name: "migrations come in pairs", check: migrations::check },
     Guard { name: "nginx and the route table agree", check: routes::check },
+    Guard { name: "metrics are explained", check: metrics::check },
     Guard { name: "files and functions stay short", check: sizes::check },
     Guard { name: "no banned and no doubled libraries", check: dependencies::check_graph },
     Guard { name: "licences are on the list", check: dependencies::check_licences },

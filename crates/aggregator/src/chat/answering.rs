@@ -11,11 +11,15 @@ use super::ask::EndpointRef;
 use super::event::{Answer, Attempt, Event};
 use super::found::{Found, Selection};
 use super::pipeline::Run;
+use super::speed::Speed;
+use super::stage::Stage;
 use super::{Delivery, TARGET, Tokens, millis};
 use crate::citations;
 use crate::generate::{Piece, Usage, generate};
 use crate::retrieve::Status;
 use crate::space::Failure;
+
+const MODEL_TARGET: &str = "syfthub.aggregator.generate";
 
 /// Why there is no answer of the model.
 enum Stop {
@@ -38,6 +42,9 @@ struct Said {
     finish_reason: Option<String>,
     /// Something of it was passed on, so that no other model can take its place.
     has_begun: bool,
+    /// From the beginning of the chat.
+    first_token_ms: Option<u64>,
+    speed: Speed,
 }
 
 /// An answer that came to its end.
@@ -62,6 +69,14 @@ impl Run<'_> {
     /// Asks the model, and those that stand in for it while nothing was said.
     pub(super) async fn answer(&mut self, tokens: &Tokens, messages: &[Value]) -> Result<Generated> {
         self.emit(Event::GenerationStart).await?;
+        tracing::debug!(target: TARGET, messages = messages.len(), "chat.generation.started");
+        let stage = self.watch.enter(Stage::Generate);
+        let generated = stage.over(self.ask_models(tokens, messages)).await?;
+        stage.size("bytes", generated.said.text.len());
+        Ok(generated)
+    }
+
+    async fn ask_models(&mut self, tokens: &Tokens, messages: &[Value]) -> Result<Generated> {
         let started = Instant::now();
         let (ask, mut attempts) = (self.ask, Vec::new());
         let last = ask.fallback_models.len();
@@ -74,8 +89,9 @@ impl Run<'_> {
             match result {
                 Ok(()) => {
                     call.answered(said.usage);
-                    log_generated(&path, Ok(&said), began);
+                    said.log(&path, began);
                     attempts.push(Attempt { path, outcome: Status::Success, time_ms });
+                    log_generated(attempts.len(), None, started);
                     if last == 0 {
                         attempts.clear();
                     }
@@ -87,12 +103,14 @@ impl Run<'_> {
                     if matches!(failure, Failure::Timeout) && !said.has_begun {
                         self.chat.space.timed_out(model);
                     }
-                    log_generated(&path, Err(&failure), began);
+                    let told = failure.told(self.chat.space.quotes());
+                    log_model_failed(&path, outcome(&failure), &told, began);
                     let next = number < last && !said.has_begun && another_may_answer(&failure);
                     let error = model_error(&failure);
                     attempts.push(Attempt { path: path.clone(), outcome: outcome(&failure), time_ms });
                     self.billing.add(&path, failure.into_policy().as_ref());
                     if !next {
+                        log_generated(attempts.len(), Some(&told), started);
                         return Err(error);
                     }
                     metrics::counter!("syfthub_model_fallbacks_total").increment(1);
@@ -113,12 +131,14 @@ impl Run<'_> {
         said: &mut Said,
     ) -> Result<(), Stop> {
         let streamed = self.delivery == Delivery::Streamed && self.chat.settings.model_streaming;
+        tracing::debug!(target: MODEL_TARGET, path = model.path(), streamed, "model.query.started");
         let mut pieces = pin!(generate(&self.chat.space, self.ask, model, tokens, messages, streamed));
         let began = Instant::now();
         let mut timeout = pin!(tokio::time::sleep(self.chat.settings.generation_timeout));
         let mut heartbeat = tokio::time::interval_at(began + self.chat.heartbeat, self.chat.heartbeat);
         let wants_heartbeats = self.delivery == Delivery::Streamed;
         loop {
+            let had_begun = said.has_begun;
             let event = tokio::select! {
                 biased;
                 piece = pieces.next() => match piece.transpose().map_err(Stop::Model)? {
@@ -137,6 +157,9 @@ impl Run<'_> {
                     Event::GenerationHeartbeat { elapsed_ms: millis(started.elapsed()) }
                 }
             };
+            if said.has_begun && !had_begun {
+                self.first_token(said);
+            }
             let waited = self.emit(event).await?;
             let until = timeout.deadline() + waited;
             timeout.as_mut().reset(until);
@@ -147,6 +170,15 @@ impl Run<'_> {
         }
         Ok(())
     }
+
+    /// The model says its first word.
+    fn first_token(&self, said: &mut Said) {
+        let waited = self.started.elapsed();
+        said.first_token_ms = Some(millis(waited));
+        if self.delivery == Delivery::Streamed {
+            metrics::histogram!("syfthub_chat_first_token_seconds").record(waited.as_secs_f64());
+        }
+    }
 }
 
 impl Said {
@@ -156,6 +188,7 @@ impl Said {
             Piece::Text(more) => {
                 self.text.push_str(&more);
                 self.has_begun = true;
+                self.speed.piece();
                 Some(Event::Token(more))
             }
             Piece::ToolCalls(calls) => {
@@ -172,6 +205,23 @@ impl Said {
             }
             Piece::Policy(_) => None,
         }
+    }
+
+    fn log(&self, path: &str, began: Instant) {
+        let tokens_per_second = self.speed.tokens_per_second(self.usage);
+        if let Some(rate) = tokens_per_second {
+            metrics::histogram!("syfthub_chat_tokens_per_second").record(rate);
+        }
+        count_model(Status::Success, began);
+        tracing::info!(
+            target: MODEL_TARGET,
+            path, bytes = self.text.len(), pieces = self.speed.pieces(),
+            prompt_tokens = self.usage.map(|usage| usage.prompt),
+            completion_tokens = self.usage.map(|usage| usage.completion),
+            finish_reason = self.finish_reason, first_token_ms = self.first_token_ms, tokens_per_second,
+            duration_ms = millis(began.elapsed()),
+            "model.query.completed"
+        );
     }
 }
 
@@ -246,20 +296,24 @@ fn model_error(failure: &Failure) -> Error {
     }
 }
 
-fn log_generated(path: &str, result: Result<&Said, &Failure>, started: Instant) {
+fn count_model(status: Status, began: Instant) {
+    metrics::counter!("syfthub_model_queries_total", "status" => status.as_str()).increment(1);
+    metrics::histogram!("syfthub_model_query_seconds").record(began.elapsed().as_secs_f64());
+}
+
+fn log_model_failed(path: &str, status: Status, error: &str, began: Instant) {
+    count_model(status, began);
+    let (status, duration_ms) = (status.as_str(), millis(began.elapsed()));
+    tracing::warn!(target: MODEL_TARGET, path, status, error, duration_ms, "model.query.failed");
+}
+
+/// The end of all attempts.
+fn log_generated(attempts: usize, error: Option<&str>, started: Instant) {
     let duration_ms = millis(started.elapsed());
-    metrics::histogram!("syfthub_model_query_seconds").record(started.elapsed().as_secs_f64());
-    match result {
-        Ok(said) => {
-            let tokens = said.usage.map(|usage| usage.total);
-            let bytes = said.text.len();
-            tracing::info!(target: "syfthub.aggregator.generate", path, bytes, tokens, duration_ms, "model.query.completed");
-            tracing::info!(target: TARGET, duration_ms, "chat.generation.completed");
-        }
-        Err(failure) => {
-            let error = failure.to_string();
-            tracing::warn!(target: "syfthub.aggregator.generate", path, error, duration_ms, "model.query.failed");
-            tracing::warn!(target: TARGET, error, duration_ms, "chat.generation.failed");
+    match error {
+        None => tracing::info!(target: TARGET, attempts, duration_ms, "chat.generation.completed"),
+        Some(error) => {
+            tracing::warn!(target: TARGET, attempts, error, duration_ms, "chat.generation.failed");
         }
     }
 }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::event::{Citation, Source, SourceInfo};
+use super::stage::Stage;
 use super::titles::Titles;
+use super::watch::Watch;
 use crate::citations::{self, Annotated};
 use crate::dedupe::Distinct;
 use crate::mask::mask;
@@ -52,12 +54,12 @@ pub(super) async fn masked(mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
 }
 
 fn mask_outcome(outcome: &mut Outcome) {
-    let mut secrets = 0;
+    let mut masked_secrets = 0;
     for document in &mut outcome.documents {
         for text in [&mut document.title, &mut document.content] {
             let masked = mask(text);
             for (kind, count) in &masked.found {
-                secrets += count;
+                masked_secrets += count;
                 let count = u64::try_from(*count).unwrap_or(u64::MAX);
                 metrics::counter!("syfthub_secrets_masked_total", "kind" => *kind).increment(count);
             }
@@ -66,8 +68,9 @@ fn mask_outcome(outcome: &mut Outcome) {
             }
         }
     }
-    if secrets > 0 {
-        tracing::warn!(target: super::TARGET, path = outcome.path, secrets, "chat.secrets.masked");
+    if masked_secrets > 0 {
+        // Not named after what it counts: fields with such names are blotted out.
+        tracing::warn!(target: super::TARGET, path = outcome.path, count = masked_secrets, "chat.secrets.masked");
     }
 }
 
@@ -104,25 +107,33 @@ impl Found {
         prompt: &str,
         top_k: usize,
         external: Option<&External>,
+        watch: &Watch,
     ) -> (Self, Selection) {
-        let (found, ranked) = self.rank_all(prompt).await;
+        let stage = watch.enter(Stage::Rerank);
+        stage.size("documents", self.sources.len());
+        let (found, ranked) = stage.over(self.rank_all(prompt)).await;
         let Some(mut ranked) = ranked else {
             let selection = found.by_own_score(top_k);
             return (found, selection);
         };
         if let Some(external) = external {
-            match external.rank(prompt, &ranked, |index| found.sources[index].content.as_str()).await {
+            let text = |index: usize| found.sources[index].content.as_str();
+            match stage.over(external.rank(prompt, &ranked, text)).await {
                 Ok(order) => ranked = order,
                 Err(error) if error.is_known() => {}
                 Err(error) => tracing::warn!(target: super::TARGET, %error, "chat.reranking.external_failed"),
             }
         }
-        let kept = found.distinct(&ranked, top_k);
+        drop(stage);
+        let stage = watch.enter(Stage::Dedupe);
+        let kept = stage.within(|| found.distinct(&ranked, top_k));
+        stage.size("documents", ranked.len());
+        stage.size("kept", kept.len());
         (found, Selection { kept, is_ranked: true })
     }
 
     async fn rank_all(self, prompt: &str) -> (Self, Option<Vec<Ranked>>) {
-        let bytes: usize = self.sources.iter().map(|source| source.content.len()).sum();
+        let bytes = self.bytes();
         if !(INLINE_TEXT..=rerank::MAX_TEXT).contains(&bytes) {
             let ranked = self.rank(prompt);
             return (self, ranked);
@@ -163,6 +174,11 @@ impl Found {
         kept.sort_by(|a, b| self.scores[*b].total_cmp(&self.scores[*a]).then(a.cmp(b)));
         kept.truncate(top_k);
         Selection { kept, is_ranked: false }
+    }
+
+    /// Bytes of all texts.
+    pub(super) fn bytes(&self) -> usize {
+        self.sources.iter().map(|source| source.content.len()).sum()
     }
 
     /// The kept documents as the prompt needs them.

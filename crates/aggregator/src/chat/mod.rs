@@ -12,30 +12,32 @@ mod pipeline;
 mod place;
 pub(crate) mod request;
 pub(crate) mod routes;
+mod speed;
+mod stage;
 mod titles;
 mod tokens;
+mod watch;
 pub(crate) mod wire;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use answering::ModelRefusal;
+pub(crate) use ask::{Ask, Connection, EndpointRef, Sampling, Turns};
+use event::{Event, Failed};
 use futures::{FutureExt, Stream};
+use outlet::Outlet;
+use pipeline::Run;
 use syfthub_config::{Aggregator, Secret};
 use syfthub_domain::fault::{FaultReport, FaultSink};
 use syfthub_domain::{Error, ErrorCode, SharedClock};
 use syfthub_logging::correlation;
 use syfthub_proto::identity::VerifyCredentialRequest;
 use syfthub_rpc::{Peer, linked_stream, status, stubs, with_deadline};
-use tokio::time::Instant;
-
-pub(crate) use answering::ModelRefusal;
-pub(crate) use ask::{Ask, Connection, EndpointRef, Sampling, Turns};
-use event::{Event, Failed};
-use outlet::Outlet;
-use pipeline::Run;
 use tokens::SatelliteTokens;
 pub(crate) use tokens::Tokens;
+use watch::Watch;
 
 use crate::app::Pace;
 use crate::conversations::Keeper;
@@ -56,6 +58,16 @@ pub(crate) enum Delivery {
     Streamed,
     /// Only the end matters.
     Whole,
+}
+
+impl Delivery {
+    /// Its name in logs and as a label.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Streamed => "stream",
+            Self::Whole => "whole",
+        }
+    }
 }
 
 /// The chat rules with what they need.
@@ -141,12 +153,11 @@ impl Chat {
         delivery: Delivery,
     ) -> impl Stream<Item = Event> + Send + Unpin + use<> {
         let chat = Arc::clone(self);
+        let watch = Watch::begin(&ask, delivery, self.space.quotes());
         linked_stream(QUEUE, move |events| async move {
-            log_started(&ask);
-            let started = Instant::now();
             let limit = chat.settings.total_timeout;
             let mut outlet = Outlet::new(events, chat.patience).keeping(chat.keeper.begin(&ask));
-            let mut run = Run::new(&chat, &ask, delivery, &outlet);
+            let mut run = Run::new(&chat, &ask, delivery, &outlet, &watch);
             let outcome = AssertUnwindSafe(tokio::time::timeout(limit, run.execute())).catch_unwind().await;
             let result = match outcome {
                 Ok(Ok(result)) => result,
@@ -158,7 +169,7 @@ impl Chat {
                 Err(error) => Event::Failed(Box::new(Failed { error, billing: run.take_billing() })),
             };
             outlet.keep(&mut last).await;
-            log_ended(&last, started.elapsed());
+            watch.end(&last);
             if delivery == Delivery::Streamed {
                 chat.report(&last);
             }
@@ -198,30 +209,13 @@ impl Chat {
 
 fn took_too_long(limit: Duration) -> Error {
     let text = format!("The request took longer than {} seconds", limit.as_secs());
-    Error::new(ErrorCode::GenerationFailed, text)
+    Error::new(ErrorCode::GenerationFailed, text).with_source(Overdue(limit.as_secs()))
 }
 
-fn log_started(ask: &Ask) {
-    let sources: Vec<String> = ask.data_sources.iter().map(EndpointRef::path).collect();
-    let model = ask.model.path();
-    let retrieval_only = ask.retrieval_only;
-    tracing::info!(target: TARGET, model, ?sources, retrieval_only, top_k = ask.top_k, "chat.request.started");
-}
-
-fn log_ended(last: &Event, took: Duration) {
-    let duration_ms = millis(took);
-    let outcome = if let Event::Failed(failed) = last {
-        let (code, error) = (failed.error.code.name(), &failed.error.message);
-        let cause = failed.error.chain();
-        tracing::warn!(target: TARGET, code, error, cause, duration_ms, "chat.request.failed");
-        code
-    } else {
-        tracing::info!(target: TARGET, duration_ms, "chat.request.completed");
-        "ok"
-    };
-    metrics::counter!("syfthub_chat_requests_total", "outcome" => outcome).increment(1);
-    metrics::histogram!("syfthub_chat_request_seconds").record(took.as_secs_f64());
-}
+/// What the log says of such a request.
+#[derive(Debug, thiserror::Error)]
+#[error("the whole request took longer than {0} seconds")]
+struct Overdue(u64);
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 use super::event::{Answer, Event, SourceInfo};
 use super::found::{self, Found, Selection};
 use super::outlet::Outlet;
+use super::stage::Stage;
+use super::watch::Watch;
 use super::{Ask, Chat, Delivery, TARGET, Tokens, millis};
 use crate::billing::Billing;
 use crate::prompt::{self, Budget, Fence, Material, Message, TooLong};
@@ -22,13 +24,20 @@ pub(super) struct Run<'a> {
     pub(super) ask: &'a Ask,
     pub(super) delivery: Delivery,
     outlet: &'a Outlet,
-    started: Instant,
+    pub(super) watch: &'a Watch,
+    pub(super) started: Instant,
     pub(super) billing: Billing,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(chat: &'a Chat, ask: &'a Ask, delivery: Delivery, outlet: &'a Outlet) -> Self {
-        Self { chat, ask, delivery, outlet, started: Instant::now(), billing: Billing::default() }
+    pub(super) fn new(
+        chat: &'a Chat,
+        ask: &'a Ask,
+        delivery: Delivery,
+        outlet: &'a Outlet,
+        watch: &'a Watch,
+    ) -> Self {
+        Self { chat, ask, delivery, outlet, watch, started: Instant::now(), billing: Billing::default() }
     }
 
     /// What was charged until now, for the report of a failure.
@@ -40,17 +49,18 @@ impl<'a> Run<'a> {
     pub(super) async fn execute(&mut self) -> Result<Answer> {
         self.emit(Event::RetrievalStart { sources: self.ask.data_sources.len() }).await?;
         self.check_length()?;
-        let tokens = self.chat.tokens.for_request(self.ask).await;
+        let watch = self.watch;
+        let tokens = watch.enter(Stage::Tokens).over(self.chat.tokens.for_request(self.ask)).await;
         let outcomes = self.retrieve(&tokens).await?;
         let retrieval_time_ms = millis(self.started.elapsed());
         for outcome in &outcomes {
             self.billing.add(&outcome.path, outcome.policy.as_ref());
         }
-        let outcomes =
-            if self.chat.settings.rules.mask_secrets { found::masked(outcomes).await } else { outcomes };
+        let outcomes = self.masked(outcomes).await;
         let (found, retrieval_info) = Found::collect(outcomes);
-        log_retrieved(&found, &retrieval_info, retrieval_time_ms);
-        check_sources(&retrieval_info, self.ask.require_all_sources)?;
+        let checked = check_sources(&retrieval_info, self.ask.require_all_sources);
+        log_retrieved(&found, &retrieval_info, retrieval_time_ms, checked.is_ok());
+        checked?;
         let held = Arc::clone(&found.held);
         let mut answer = Answer { retrieval_info, retrieval_time_ms, held, ..Answer::default() };
         if self.ask.retrieval_only {
@@ -60,11 +70,14 @@ impl<'a> Run<'a> {
             return Ok(self.finish(answer));
         }
         let (found, mut selection) = self.rank(found).await?;
-        let messages = self.conversation(&found, &mut selection)?;
+        let messages = self.prompt(&found, &mut selection)?;
         let total_documents = selection.kept.len();
         self.emit(Event::RetrievalComplete { total_documents, time_ms: retrieval_time_ms }).await?;
         let generated = self.answer(&tokens, &messages).await?;
-        generated.report(&mut answer, &found, &selection);
+        let stage = watch.enter(Stage::Attribute);
+        stage.within(|| generated.report(&mut answer, &found, &selection));
+        stage.size("citations", answer.citations.len());
+        stage.size("removed", answer.citations_removed);
         answer.sources = found.sources;
         Ok(self.finish(answer))
     }
@@ -77,6 +90,20 @@ impl<'a> Run<'a> {
 
     /// Asks all sources; the outcomes come back in the order of the request.
     async fn retrieve(&self, tokens: &Tokens) -> Result<Vec<Outcome>> {
+        if self.ask.data_sources.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stage = self.watch.enter(Stage::Retrieve);
+        tracing::debug!(target: TARGET, sources = self.ask.data_sources.len(), "chat.retrieval.started");
+        let outcomes = stage.over(self.ask_sources(tokens)).await?;
+        let documents = || outcomes.iter().flat_map(|outcome| &outcome.documents);
+        stage.size("sources", outcomes.len());
+        stage.size("documents", documents().count());
+        stage.size("bytes", documents().map(|document| document.content.len()).sum());
+        Ok(outcomes)
+    }
+
+    async fn ask_sources(&self, tokens: &Tokens) -> Result<Vec<Outcome>> {
         let timeout = self.chat.settings.retrieval_timeout;
         let mut completed = query_sources(&self.chat.space, self.ask, tokens, timeout);
         let mut outcomes = Vec::with_capacity(self.ask.data_sources.len());
@@ -91,6 +118,17 @@ impl<'a> Run<'a> {
         Ok(outcomes)
     }
 
+    /// The same without secrets, if the operator wants it so.
+    async fn masked(&self, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        if outcomes.is_empty() || !self.chat.settings.rules.mask_secrets {
+            return outcomes;
+        }
+        // A chat that ends for its sources ends where they were asked, so it is not told to be here.
+        let stage = Stage::Mask.begin();
+        stage.size("documents", outcomes.iter().map(|outcome| outcome.documents.len()).sum());
+        stage.over(found::masked(outcomes)).await
+    }
+
     async fn rank(&self, found: Found) -> Result<(Found, Selection)> {
         if found.sources.is_empty() {
             return Ok((found, Selection::default()));
@@ -98,12 +136,21 @@ impl<'a> Run<'a> {
         self.emit(Event::RerankingStart { documents: found.sources.len() }).await?;
         let started = Instant::now();
         let (found, selection) =
-            found.select(&self.ask.prompt, self.ask.top_k, self.chat.reranker.as_ref()).await;
+            found.select(&self.ask.prompt, self.ask.top_k, self.chat.reranker.as_ref(), self.watch).await;
         let time_ms = millis(started.elapsed());
         // After a failed ranking the count is what came back, as clients know it.
         let documents = if selection.is_ranked { selection.kept.len() } else { found.sources.len() };
         self.emit(Event::RerankingComplete { documents, time_ms }).await?;
         Ok((found, selection))
+    }
+
+    fn prompt(&self, found: &Found, selection: &mut Selection) -> Result<Vec<Value>> {
+        let stage = self.watch.enter(Stage::Prompt);
+        let messages = stage.within(|| self.conversation(found, selection))?;
+        stage.size("documents", selection.kept.len());
+        stage.size("messages", messages.len());
+        stage.size("bytes", messages.iter().filter_map(|turn| turn["content"].as_str()).map(str::len).sum());
+        Ok(messages)
     }
 
     /// What the model is told, as it is sent. A conversation without sources, or with calls of functions in it, is
@@ -196,8 +243,15 @@ fn to_json(messages: Vec<Message>) -> Vec<Value> {
     messages.into_iter().map(|message| json!(message)).collect()
 }
 
-fn log_retrieved(found: &Found, infos: &[SourceInfo], duration_ms: u64) {
+fn log_retrieved(found: &Found, infos: &[SourceInfo], duration_ms: u64, is_enough: bool) {
+    if infos.is_empty() {
+        return;
+    }
     let failed = infos.iter().filter(|info| info.status != Status::Success).count();
-    let documents = found.sources.len();
-    tracing::info!(target: TARGET, sources = infos.len(), failed, documents, duration_ms, "chat.retrieval.completed");
+    let (sources, documents, bytes) = (infos.len(), found.sources.len(), found.bytes());
+    if is_enough {
+        tracing::info!(target: TARGET, sources, failed, documents, bytes, duration_ms, "chat.retrieval.completed");
+    } else {
+        tracing::warn!(target: TARGET, sources, failed, documents, bytes, duration_ms, "chat.retrieval.failed");
+    }
 }

@@ -20,7 +20,8 @@ use syfthub_web::{ApiError, ApiResult, ClientIp, RawJson, sse};
 
 use super::event::Event;
 use super::{Ask, Chat, Delivery, request, wire};
-use crate::detached::{self, Runs, Wish};
+use crate::detached::{self, Frames, Runs, Wish};
+use crate::streams::watched;
 
 /// Longest credential that is looked at, in bytes.
 const MAX_CREDENTIAL: usize = 8_192;
@@ -96,10 +97,11 @@ async fn stream_events(State(routes): State<ChatRoutes>, request: Request) -> Ap
     let Admitted { ask, detach } = routes.admit(request, "chat/stream").await?;
     let chat = Arc::clone(&routes.chat);
     let events = move || chat.ask(ask, Delivery::Streamed).map(|event| wire::event_json(&event));
-    Ok(match detach {
-        Some(detach) => sse::response_of_frames(routes.runs.take_up(detach, events).await?),
-        None => sse::response(events().map(|(name, data)| sse::Event::new(name, data))),
-    })
+    let frames: Frames = match detach {
+        Some(detach) => routes.runs.take_up(detach, events).await?,
+        None => Box::pin(events().map(|(name, data)| sse::frame(name, &data))),
+    };
+    Ok(sse::response_of_frames(watched("chat/stream", frames)))
 }
 
 /// A request that may be worked on.

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use syfthub_domain::{Error, Result};
+use syfthub_logging::correlation::{self, CorrelationId};
 use syfthub_proto::conversations::{AppendRequest, CheckRequest};
-use syfthub_rpc::{LinkedTask, Peer, spawn_linked, status, stubs, with_deadline};
+use syfthub_rpc::{LinkedTask, Peer, spawn_apart, status, stubs, with_deadline};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub(crate) use keeping::Keeping;
@@ -56,6 +57,8 @@ struct Job {
     request: AppendRequest,
     /// Told whether it is kept; whoever waited may have given up.
     done: oneshot::Sender<bool>,
+    /// The request that it belongs to.
+    id: Option<CorrelationId>,
 }
 
 impl Keeper {
@@ -107,13 +110,13 @@ impl Keeper {
     fn send(&self, request: AppendRequest) -> Option<oneshot::Receiver<bool>> {
         let (done, answer) = oneshot::channel();
         self.shared.pending.fetch_add(1, Ordering::SeqCst);
-        if self.queue.try_send(Job { request, done }).is_err() {
+        if self.queue.try_send(Job { request, done, id: correlation::current() }).is_err() {
             self.shared.ended();
             tracing::warn!(target: TARGET, "conversation.append.no_room");
             return None;
         }
         let shared = Arc::clone(&self.shared);
-        self.writer.get_or_init(|| spawn_linked(write_forever(shared)));
+        self.writer.get_or_init(|| spawn_apart(write_forever(shared)));
         Some(answer)
     }
 }
@@ -122,10 +125,14 @@ async fn write_forever(shared: Arc<Shared>) {
     let jobs = shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(jobs) = jobs else { return };
     let jobs = futures::stream::unfold(jobs, |mut jobs| async move { Some((jobs.recv().await?, jobs)) });
-    jobs.for_each_concurrent(AT_ONCE, |Job { request, done }| {
+    jobs.for_each_concurrent(AT_ONCE, |Job { request, done, id }| {
         let shared = &shared;
         async move {
-            let kept = append(&shared.hub, &request).await;
+            let work = append(&shared.hub, &request);
+            let kept = match id {
+                Some(id) => correlation::scope(id, work).await,
+                None => work.await,
+            };
             // Whoever waited may have given up.
             let _ = done.send(kept);
             shared.ended();

@@ -29,6 +29,8 @@ use log::RunLog;
 use replica::Shelf;
 pub(crate) use wish::Wish;
 
+use crate::measure::{self, Active};
+
 /// How long a run can be taken up after its last event.
 pub(crate) const KEPT: Duration = Duration::from_mins(1);
 /// Most runs of this process at once, those that are kept after their end among them.
@@ -66,6 +68,13 @@ struct Run {
     log: Arc<RunLog>,
     /// Absent for the moment until it is known that nobody else has the key.
     task: Option<LinkedTask<()>>,
+    _counted: Active,
+}
+
+impl Run {
+    fn new(log: Arc<RunLog>) -> Self {
+        Self { log, task: None, _counted: Active::at(measure::detached_runs()) }
+    }
 }
 
 /// A request that came with a wish.
@@ -140,7 +149,7 @@ impl Runs {
         self.admit(&head.owner)?;
         let log = Arc::new(RunLog::new(Uuid::new_v4(), head.clone(), Arc::clone(&self.bytes)));
         // Here before it is announced: who finds the name finds the run.
-        self.here().insert(log.run, Run { log: Arc::clone(&log), task: None });
+        self.here().insert(log.run, Run::new(Arc::clone(&log)));
         match self.shelf.claim(&name, &log).await {
             Ok(Ok(())) => Ok(Place::New(log, Some(name))),
             Ok(Err(run)) => {

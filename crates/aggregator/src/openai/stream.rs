@@ -11,6 +11,7 @@ use syfthub_web::{ApiError, ApiResult, sse};
 use super::completion::{Head, ToolCalls};
 use super::refusal;
 use crate::chat::event::{Answer, Event};
+use crate::streams::watched;
 
 /// So long a failure can still have a status of its own; after that the stream begins, and failures are events.
 const HEAD: Duration = Duration::from_secs(8);
@@ -29,7 +30,8 @@ pub(super) async fn response(
     include_usage: bool,
 ) -> ApiResult<Response> {
     let first = first(&mut events).await?;
-    Ok(sse::response_of_frames(frames(first, events, head, include_usage)))
+    let frames = Box::pin(frames(first, events, head, include_usage));
+    Ok(sse::response_of_frames(watched("v1/chat/completions", frames)))
 }
 
 /// The first event that says something, unless it takes too long; a failure until then is an error.

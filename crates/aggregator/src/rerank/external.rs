@@ -103,9 +103,11 @@ impl External {
         text: impl Fn(usize) -> &'a str,
     ) -> Result<Vec<Ranked>, Failure> {
         if self.health().is_resting() {
+            count("skipped");
             return Err(Failure::Resting);
         }
         let result = self.ask_for_order(query, ranked, text).await;
+        count(if result.is_ok() { "ok" } else { "failed" });
         self.health().record(result.is_err());
         result
     }
@@ -144,6 +146,10 @@ impl External {
         }
         request.send().await?.require_success()?.json_capped(MAX_ANSWER).await
     }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("syfthub_rerank_external_total", "outcome" => outcome).increment(1);
 }
 
 fn start_of(text: &str) -> &str {

@@ -8,6 +8,7 @@ use futures::stream::{FuturesUnordered, Stream};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::chat::{Ask, EndpointRef, Tokens};
 use crate::space::{Failure, Held, Space, Target};
@@ -106,7 +107,8 @@ async fn query_source(
 ) -> Outcome {
     let path = source.path();
     let started = Instant::now();
-    tracing::debug!(target: TARGET, path, "data_source.query.started");
+    let limit = ask.top_k;
+    tracing::debug!(target: TARGET, path, limit, "data_source.query.started");
     let body = json!({
         "messages": source.query_override.as_deref().unwrap_or(&ask.prompt),
         "limit": ask.top_k,
@@ -114,26 +116,31 @@ async fn query_source(
         "include_metadata": true,
     });
     let target = Target::new(source, tokens);
-    let outcome = match space.read(&target, &body, (read::ANSWER, MAX_ANSWER), timeout).await {
-        Ok((json, held)) => read::outcome(index, path, json, held),
-        Err(failure) => failed(index, path, failure, ask.credential.is_some()),
+    let span = tracing::debug_span!(target: TARGET, "data_source.query", path);
+    let reading = space.read(&target, &body, (read::ANSWER, MAX_ANSWER), timeout).instrument(span);
+    let (outcome, error) = match reading.await {
+        Ok((json, held)) => (read::outcome(index, path, json, held), None),
+        Err(failure) => {
+            let told = failure.told(space.quotes());
+            (failed(index, path, failure, ask.credential.is_some()), Some(told))
+        }
     };
-    log(&outcome, started.elapsed());
+    log(&outcome, error.as_deref(), started.elapsed());
     outcome
 }
 
 const TARGET: &str = "syfthub.aggregator.retrieve";
 
-fn log(outcome: &Outcome, took: Duration) {
+fn log(outcome: &Outcome, error: Option<&str>, took: Duration) {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (path, status) = (&outcome.path, outcome.status.as_str());
     metrics::counter!("syfthub_data_source_queries_total", "status" => status).increment(1);
     metrics::histogram!("syfthub_data_source_query_seconds").record(took.as_secs_f64());
     if outcome.status == Status::Success {
         let documents = outcome.documents.len();
-        tracing::info!(target: TARGET, path, status, documents, duration_ms, "data_source.query.completed");
+        let bytes: usize = outcome.documents.iter().map(|document| document.content.len()).sum();
+        tracing::info!(target: TARGET, path, status, documents, bytes, duration_ms, "data_source.query.completed");
     } else {
-        let error = outcome.error_message.as_deref();
         tracing::warn!(target: TARGET, path, status, error, duration_ms, "data_source.query.failed");
     }
 }

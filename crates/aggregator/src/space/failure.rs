@@ -92,9 +92,18 @@ impl Failure {
             Egress::Invalid(_) => Self::InvalidJson,
             Egress::Refused { reason } => Self::Refused { origin, reason: reason.to_string() },
             other => {
-                tracing::debug!(target: "syfthub.aggregator.space", %other, "endpoint.unreachable");
+                tracing::debug!(target: "syfthub.aggregator.space", origin, %other, "endpoint.unreachable");
                 Self::Unreachable { origin }
             }
+        }
+    }
+
+    /// A text for the log. Endpoints may repeat what they were sent, so what they say is left out unless `quotes`.
+    pub(crate) fn told(&self, quotes: bool) -> String {
+        match self {
+            Self::Status { code, .. } if !quotes => format!("HTTP {code}"),
+            Self::GaveUp(_) if !quotes => "The endpoint gave up while it answered".to_owned(),
+            _ => self.to_string(),
         }
     }
 

@@ -46,6 +46,7 @@ impl Held {
         };
         let missing = u32::try_from(missing).map_err(|_| Failure::Busy)?;
         let more = Arc::clone(&self.budget).try_acquire_many_owned(missing).map_err(|_| {
+            metrics::counter!("syfthub_answers_refused_total").increment(1);
             tracing::warn!(target: "syfthub.aggregator.space", bytes, "answers.memory.exhausted");
             Failure::Busy
         })?;
@@ -88,5 +89,15 @@ mod tests {
         drop(first);
         second.grow_to(4 * UNIT).unwrap();
         assert!(matches!(memory.hold().grow_to(usize::MAX), Err(Failure::Busy)));
+    }
+
+    #[test]
+    fn what_is_refused_is_counted() {
+        let figures = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&figures, || {
+            assert!(Memory::new(UNIT).hold().grow_to(UNIT + 1).is_err());
+        });
+        let told = figures.handle().render();
+        assert!(told.contains("syfthub_answers_refused_total 1"), "{told}");
     }
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use syfthub_config::{ChatRules, Secret};
 use syfthub_egress::{Client, Response};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use url::Url;
 
 pub use breaker::{BreakerReport, BreakerState};
@@ -37,6 +38,8 @@ const MAX_MODEL_CALLS: usize = 8_192;
 const MAX_IN_HAND: usize = 256 * 1024 * 1024;
 /// Most that is read of any answer, in bytes.
 pub(crate) const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// Waits for a turn that are shorter than this are none.
+const NOTICEABLE: Duration = Duration::from_millis(1);
 /// Most that is read of an error answer, in bytes.
 const MAX_ERROR: usize = 64 * 1024;
 
@@ -71,6 +74,7 @@ pub(crate) struct Space {
     owners: Owners,
     breakers: Breakers,
     memory: Memory,
+    quotes: bool,
 }
 
 /// What is called.
@@ -91,7 +95,20 @@ impl Space {
             owners: Owners::new(rules.calls_per_owner),
             breakers: Breakers::new(rules.breaker_failures, rules.breaker_pause),
             memory: Memory::new(MAX_IN_HAND),
+            quotes: false,
         }
+    }
+
+    /// The same; with `quotes` the log repeats what endpoints say when they refuse.
+    #[must_use]
+    pub(crate) fn quoting(mut self, quotes: bool) -> Self {
+        self.quotes = quotes;
+        self
+    }
+
+    /// Whether the log may repeat what endpoints say.
+    pub(crate) fn quotes(&self) -> bool {
+        self.quotes
     }
 
     /// Endpoints that failed at their last call.
@@ -171,6 +188,7 @@ impl Space {
     /// Waits until a call may be made: first for the owner, so that who waits for a slow owner takes
     /// nothing from the others.
     async fn turn<'a>(&'a self, kind: Kind, target: &Target<'_>, url: &Url) -> Result<Place<'a>, Failure> {
+        let asked = Instant::now();
         let (owner, calls) = match kind {
             Kind::Source => {
                 let owner = target.endpoint.owner_username.as_deref().unwrap_or_default();
@@ -179,6 +197,10 @@ impl Space {
             Kind::Model => (None, &self.model_calls),
         };
         let call = calls.acquire().await.map_err(|_| Failure::Timeout)?;
+        let waited = asked.elapsed();
+        if kind == Kind::Source && waited >= NOTICEABLE {
+            metrics::histogram!("syfthub_data_source_turn_seconds").record(waited.as_secs_f64());
+        }
         Ok(Place { _owner: owner, _call: call })
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use syfthub_domain::SharedClock;
 use syfthub_proto::usage::RecordRequest;
-use syfthub_rpc::{LinkedTask, Peer, spawn_linked, status, stubs, with_deadline};
+use syfthub_rpc::{LinkedTask, Peer, spawn_apart, status, stubs, with_deadline};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -97,7 +97,7 @@ impl Recorder {
         if self.shared.push(call) >= BATCH {
             self.shared.full.notify_one();
         }
-        self.sender.get_or_init(|| spawn_linked(send_forever(Arc::clone(&self.shared))));
+        self.sender.get_or_init(|| spawn_apart(send_forever(Arc::clone(&self.shared))));
     }
 
     /// Sends everything noted so far, within a few seconds.
@@ -191,6 +191,7 @@ fn dropped(calls: u64) {
 
 #[cfg(test)]
 mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
     use syfthub_domain::{FixedClock, Timestamp};
     use syfthub_proto::usage::{Outcome, Part};
     use syfthub_rpc::{Caller, InternalKey};
@@ -224,9 +225,14 @@ mod tests {
     #[test]
     fn a_full_queue_drops_the_oldest_and_never_waits() {
         let recorder = recorder();
-        for number in 0..QUEUE + 3 {
-            recorder.shared.push(call(number));
-        }
+        let figures = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&figures, || {
+            for number in 0..QUEUE + 3 {
+                recorder.shared.push(call(number));
+            }
+        });
+        let told = figures.handle().render();
+        assert!(told.contains("syfthub_usage_dropped_total 3"), "{told}");
         let first = recorder.shared.take();
         assert_eq!((first.len(), first[0].path.as_str()), (BATCH, "ada/n3"));
     }
