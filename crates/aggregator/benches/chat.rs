@@ -32,7 +32,13 @@ fn rerank(criterion: &mut Criterion) {
     let candidates: Vec<Candidate<'_>> = texts
         .iter()
         .enumerate()
-        .map(|(index, content)| Candidate { source: index / 5, title: "Operations", content, score: 0.5 })
+        .map(|(index, content)| Candidate {
+            source: index / 5,
+            title: "Operations",
+            content,
+            score: 0.5,
+            standing: 0.0,
+        })
         .collect();
     criterion.bench_function("rerank 10 sources x 5 documents x 500 bytes", |bench| {
         bench.iter(|| rank(black_box("How do I restore a backup of the database?"), &candidates, 5));

@@ -159,7 +159,8 @@ impl App {
 
     /// Sends what is still to be told to the hub, within a few seconds.
     pub async fn close(&self) {
-        tokio::join!(self.chat.usage().flush(), self.chat.keeper().flush());
+        let chat = &self.chat;
+        tokio::join!(chat.usage().flush(), chat.keeper().flush(), chat.reporter().withdraw());
     }
 
     /// Sends faults to the hub.

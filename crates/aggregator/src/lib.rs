@@ -24,6 +24,7 @@ pub mod rerank;
 mod retrieve;
 mod shape;
 mod space;
+mod standing;
 mod streams;
 mod usage;
 

@@ -34,6 +34,7 @@ use crate::collectives::Collectives;
 use crate::conversations::Conversations;
 use crate::conversations::grpc::ConversationsGrpc;
 use crate::directory::grpc::DirectoryGrpc;
+use crate::directory::standing::Standings;
 use crate::endpoints::Endpoints;
 use crate::error_reports::ErrorReports;
 use crate::feedback::Feedback;
@@ -285,6 +286,7 @@ fn features(parts: &Parts, hashing: Arc<Passwords>, keys: Keys) -> Result<Featur
         monitor: Arc::new(Monitor::build(parts, endpoints)?),
         peers: Arc::new(Peers::build(parts)?),
         presets: Arc::new(Presets::build(parts)?),
+        standings: Arc::new(Standings::build(parts)?),
         statistics: Arc::new(Statistics::build(parts)?),
         tunnels: Arc::new(Tunnels::build(parts)?),
         usage: Arc::new(Usage::build(parts)?),

@@ -21,6 +21,7 @@ use crate::aggregators::Aggregators;
 use crate::audit::Audit;
 use crate::collectives::Collectives;
 use crate::conversations::Conversations;
+use crate::directory::standing::Standings;
 use crate::endpoints::Endpoints;
 use crate::error_reports::ErrorReports;
 use crate::feedback::Feedback;
@@ -73,6 +74,7 @@ pub(crate) struct Features {
     pub(crate) peers: Arc<Peers>,
     pub(crate) presets: Arc<Presets>,
     pub(crate) sign_in_providers: Arc<SignInProviders>,
+    pub(crate) standings: Arc<Standings>,
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) usage: Arc<Usage>,
@@ -124,6 +126,7 @@ features! {
     peers: Peers,
     presets: Presets,
     sign_in_providers: SignInProviders,
+    standings: Standings,
     statistics: Statistics,
     tunnels: Tunnels,
     usage: Usage,

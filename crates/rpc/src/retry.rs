@@ -21,6 +21,9 @@ const IDEMPOTENT: &[&str] = &[
     "/syfthub.directory.v1.DirectoryService/ListEndpoints",
     "/syfthub.directory.v1.DirectoryService/ResolvePreset",
     "/syfthub.directory.v1.DirectoryService/ListPresets",
+    "/syfthub.directory.v1.DirectoryService/DescribeEndpoints",
+    // The whole of what a reporter says, in place of what it said before.
+    "/syfthub.directory.v1.DirectoryService/ReportBreakers",
     // A batch counts once, however often it comes.
     "/syfthub.usage.v1.UsageService/Record",
     "/syfthub.conversations.v1.ConversationsService/Check",

@@ -33,6 +33,7 @@ pub mod refresh;
 pub mod search;
 pub mod sessions;
 pub mod settings;
+pub mod standing;
 pub mod statistics;
 pub mod subscriptions;
 pub mod uptime;

@@ -81,6 +81,7 @@ impl Run<'_> {
         let (ask, mut attempts) = (self.ask, Vec::new());
         let last = ask.fallback_models.len();
         for (number, model) in ask.models().enumerate() {
+            let model = &*self.chat.standings.spoken(model, ask.is_resolved).await;
             let (began, mut said) = (Instant::now(), Said::default());
             let call = self.chat.usage.model(ask, model);
             let result = self.generate(model, tokens, messages, started, &mut said).await;

@@ -43,6 +43,14 @@ impl Connection {
     pub(crate) fn of(connection_type: &str) -> Self {
         if connection_type.eq_ignore_ascii_case("openai") { Self::OpenAi } else { Self::Space }
     }
+
+    /// The type of a published connection that is spoken to like this; empty for what needs no name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Space => "",
+            Self::OpenAi => "openai",
+        }
+    }
 }
 
 impl EndpointRef {

@@ -25,6 +25,8 @@ pub(super) struct Found {
     pub(super) sources: Vec<Source>,
     origins: Vec<usize>,
     scores: Vec<f64>,
+    /// How much the record of each source of the request speaks for it.
+    pub(super) standings: Vec<f64>,
     /// The memory of all this.
     pub(super) held: Arc<Vec<Held>>,
 }
@@ -154,6 +156,7 @@ impl Found {
                 title: &source.title,
                 content: &source.content,
                 score: *score,
+                standing: self.standings.get(*origin).copied().unwrap_or(0.0),
             })
             .collect();
         let ranked = rerank::rank(prompt, &candidates, candidates.len());

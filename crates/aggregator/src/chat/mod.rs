@@ -43,6 +43,7 @@ use crate::app::Pace;
 use crate::conversations::Keeper;
 use crate::rerank::External;
 use crate::space::{BreakerReport, Space};
+use crate::standing::{Reporter, Standings};
 use crate::usage::Recorder;
 
 const TARGET: &str = "syfthub.aggregator.chat";
@@ -77,6 +78,8 @@ pub(crate) struct Chat {
     space: Space,
     tokens: SatelliteTokens,
     usage: Recorder,
+    standings: Standings,
+    reporter: Reporter,
     keeper: Keeper,
     settings: Aggregator,
     heartbeat: Duration,
@@ -96,12 +99,16 @@ impl Chat {
         let keeper = Keeper::new(hub.clone());
         let usage = Recorder::new(hub.clone(), clock.clone());
         let tokens = SatelliteTokens::new(hub.clone(), clock);
+        let standings = Standings::new(hub.clone());
+        let reporter = Reporter::new(hub.clone(), space.all_breakers());
         let (heartbeat, patience) = (pace.heartbeat, pace.patience);
         Self {
             hub,
             space,
             tokens,
             usage,
+            standings,
+            reporter,
             keeper,
             settings,
             heartbeat,
@@ -135,6 +142,11 @@ impl Chat {
         &self.usage
     }
 
+    /// Tells the hub which endpoints are left alone.
+    pub(crate) fn reporter(&self) -> &Reporter {
+        &self.reporter
+    }
+
     /// The backend, for those who resolve what a question names.
     pub(crate) fn hub(&self) -> &Peer {
         &self.hub
@@ -154,6 +166,7 @@ impl Chat {
     ) -> impl Stream<Item = Event> + Send + Unpin + use<> {
         let chat = Arc::clone(self);
         let watch = Watch::begin(&ask, delivery, self.space.quotes());
+        chat.reporter.start();
         linked_stream(QUEUE, move |events| async move {
             let limit = chat.settings.total_timeout;
             let mut outlet = Outlet::new(events, chat.patience).keeping(chat.keeper.begin(&ask));

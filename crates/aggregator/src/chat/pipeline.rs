@@ -49,6 +49,7 @@ impl<'a> Run<'a> {
     pub(super) async fn execute(&mut self) -> Result<Answer> {
         self.emit(Event::RetrievalStart { sources: self.ask.data_sources.len() }).await?;
         self.check_length()?;
+        self.chat.standings.prepare(self.ask);
         let watch = self.watch;
         let tokens = watch.enter(Stage::Tokens).over(self.chat.tokens.for_request(self.ask)).await;
         let outcomes = self.retrieve(&tokens).await?;
@@ -129,10 +130,11 @@ impl<'a> Run<'a> {
         stage.over(found::masked(outcomes)).await
     }
 
-    async fn rank(&self, found: Found) -> Result<(Found, Selection)> {
+    async fn rank(&self, mut found: Found) -> Result<(Found, Selection)> {
         if found.sources.is_empty() {
             return Ok((found, Selection::default()));
         }
+        found.standings = self.chat.standings.of_sources(self.ask);
         self.emit(Event::RerankingStart { documents: found.sources.len() }).await?;
         let started = Instant::now();
         let (found, selection) =

@@ -1,5 +1,5 @@
 //! One relevance score for documents of many sources: lexical (BM25 over the candidates) fused with the
-//! score that each source gave. Needs no model and no memory to speak of, takes one pass over the text,
+//! score that each source gave, and with a little weight its record. Needs no model and no memory to speak of, takes one pass over the text,
 //! and gives the same order for the same input.
 
 mod external;
@@ -16,6 +16,9 @@ const K1: f64 = 1.2;
 const B: f64 = 0.75;
 /// Part of the lexical score in the whole; the rest is the source's own.
 const LEXICAL: f64 = 0.65;
+/// How much of its relevance a document gains or loses by the record of its source: enough to decide between equals,
+/// too little to lift what does not fit the question.
+const RECORD: f64 = 0.04;
 /// Most text that is ranked in one request, in bytes. More than this would hold up other requests.
 pub const MAX_TEXT: usize = 4 * 1024 * 1024;
 /// Most different words of a query that count; the first ones win.
@@ -32,6 +35,8 @@ pub struct Candidate<'a> {
     pub content: &'a str,
     /// The source's own score; any scale, not a number counts as 0.
     pub score: f64,
+    /// How much the record of the source speaks for it, -1 to 1; 0 when nothing is known.
+    pub standing: f64,
 }
 
 /// A document that was kept.
@@ -67,6 +72,8 @@ pub fn rank(query: &str, candidates: &[Candidate<'_>], top_k: usize) -> Result<V
         .iter()
         .zip(&own)
         .map(|(lexical, own)| if has_match { LEXICAL * lexical + (1.0 - LEXICAL) * own } else { *own })
+        .zip(candidates)
+        .map(|(fused, candidate)| fused * (1.0 + RECORD * candidate.standing.clamp(-1.0, 1.0)))
         .enumerate()
         .map(|(index, relevance)| Ranked { index, relevance })
         .collect();
@@ -77,6 +84,9 @@ pub fn rank(query: &str, candidates: &[Candidate<'_>], top_k: usize) -> Result<V
             .then_with(|| a.index.cmp(&b.index))
     });
     ranked.truncate(top_k);
+    for document in &mut ranked {
+        document.relevance = document.relevance.min(1.0);
+    }
     Ok(ranked)
 }
 
@@ -194,7 +204,7 @@ mod tests {
     use super::*;
 
     fn candidate(source: usize, content: &str, score: f64) -> Candidate<'_> {
-        Candidate { source, title: "", content, score }
+        Candidate { source, title: "", content, score, standing: 0.0 }
     }
 
     fn order(query: &str, candidates: &[Candidate<'_>], top_k: usize) -> Vec<usize> {
@@ -234,6 +244,26 @@ mod tests {
     }
 
     #[test]
+    fn a_record_decides_between_equals_and_lifts_nothing_else() {
+        let with = |standings: [f64; 3]| {
+            let texts = [("Restore a backup", 0.5), ("Restore a backup", 0.5), ("Tomatoes", 0.5)];
+            let known = texts.iter().zip(standings).enumerate();
+            let candidates: Vec<_> = known
+                .map(|(source, ((content, score), standing))| Candidate {
+                    standing,
+                    ..candidate(source, content, *score)
+                })
+                .collect();
+            order("restore a backup", &candidates, 3)
+        };
+        assert_eq!(with([0.0, 0.0, 0.0]), [0, 1, 2]);
+        assert_eq!(with([0.0, 0.3, 0.0]), [1, 0, 2], "a good record is better than none");
+        assert_eq!(with([-0.3, 0.0, 0.0]), [1, 0, 2], "a bad one is worse");
+        assert_eq!(with([-1.0, -1.0, 1.0]), [0, 1, 2], "and neither makes up for what does not fit");
+        assert_eq!(with([f64::INFINITY, 1.0, -9.0]), [0, 1, 2]);
+    }
+
+    #[test]
     fn too_much_text_is_refused() {
         let text = "a".repeat(MAX_TEXT + 1);
         assert!(matches!(rank("a", &[candidate(0, &text, 0.0)], 1), Err(Error::TooMuchText { .. })));
@@ -244,10 +274,11 @@ mod tests {
         fn ranking_is_a_deterministic_selection(
             query in "[a-e ]{0,12}",
             documents in prop::collection::vec(("[a-e ]{0,30}", any::<f64>(), 0_usize..3), 0..20),
+            standing in -1.0..=1.0,
             top_k in 1_usize..8,
         ) {
             let candidates: Vec<_> =
-                documents.iter().map(|(text, score, source)| candidate(*source, text, *score)).collect();
+                documents.iter().map(|(text, score, source)| Candidate { standing, ..candidate(*source, text, *score) }).collect();
             let first = order(&query, &candidates, top_k);
             prop_assert_eq!(&first, &order(&query, &candidates, top_k));
             prop_assert_eq!(first.len(), top_k.min(documents.len()));

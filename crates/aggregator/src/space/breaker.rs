@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use url::Url;
 
@@ -18,6 +19,8 @@ use crate::chat::EndpointRef;
 
 /// Most failing endpoints that are remembered; those that work take no room.
 const CAPACITY: usize = 4_096;
+/// Most names of one address that are remembered, the last ones.
+const NAMES: usize = 4;
 /// How much longer than the first pause a pause can get.
 const LONGEST: u32 = 8;
 const TARGET: &str = "syfthub.aggregator.space";
@@ -48,12 +51,25 @@ pub struct BreakerReport {
     pub pause: Option<Duration>,
 }
 
+/// An endpoint that is left alone, under one of the names that callers gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failing {
+    /// As it was called.
+    pub endpoint: EndpointRef,
+    /// How it stands.
+    pub state: BreakerState,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
 type Key = [u8; 32];
 
 #[derive(Debug)]
 struct Known {
     path: String,
     origin: String,
+    /// Who called last, first. Whoever calls it by a wrong name does not hide the right one so easily.
+    names: Vec<EndpointRef>,
     failures: u32,
     state: State,
     pause: Duration,
@@ -65,6 +81,34 @@ enum State {
     Closed,
     Open { until: Instant },
     HalfOpen,
+}
+
+impl State {
+    const fn told(self) -> BreakerState {
+        match self {
+            Self::Closed => BreakerState::Closed,
+            Self::Open { .. } => BreakerState::Open,
+            Self::HalfOpen => BreakerState::HalfOpen,
+        }
+    }
+}
+
+impl Known {
+    /// Remembers by which name it was called.
+    fn name(&mut self, endpoint: &EndpointRef) {
+        let is_same = |name: &EndpointRef| {
+            (&name.owner_username, &name.slug, &name.url, &name.tenant_name)
+                == (&endpoint.owner_username, &endpoint.slug, &endpoint.url, &endpoint.tenant_name)
+        };
+        if let Some(place) = self.names.iter().position(is_same) {
+            self.names[..=place].rotate_right(1);
+            return;
+        }
+        // What is asked there is the caller's and no part of its name.
+        let named = EndpointRef { query_override: None, ..endpoint.clone() };
+        self.names.insert(0, named);
+        self.names.truncate(NAMES);
+    }
 }
 
 /// What a call tells about an endpoint.
@@ -95,20 +139,26 @@ impl Verdict {
 
 /// The breakers of all endpoints.
 #[derive(Debug)]
-pub(super) struct Breakers {
+pub(crate) struct Breakers {
     /// Failures in a row that open a breaker; 0 opens none.
     threshold: u32,
     pause: Duration,
     known: Mutex<HashMap<Key, Known>>,
+    /// Rung at every change of a state.
+    bell: Notify,
 }
 
 impl Breakers {
     pub(super) fn new(threshold: u32, pause: Duration) -> Self {
-        Self { threshold, pause, known: Mutex::default() }
+        Self { threshold, pause, known: Mutex::default(), bell: Notify::new() }
     }
 
     /// Lets a call pass, or tells why not. The ticket must be told how the call went.
-    pub(super) fn admit(&self, endpoint: &EndpointRef, url: &Url) -> Result<Ticket<'_>, Failure> {
+    pub(super) fn admit<'a>(
+        &'a self,
+        endpoint: &'a EndpointRef,
+        url: &'a Url,
+    ) -> Result<Ticket<'a>, Failure> {
         let key = key(url, endpoint.tenant_name.as_deref());
         let now = Instant::now();
         let mut known = self.lock();
@@ -119,15 +169,31 @@ impl Breakers {
                 State::Open { until } if until <= now => {
                     (entry.state, is_probe) = (State::HalfOpen, true);
                     tracing::info!(target: TARGET, path = entry.path, origin = entry.origin, "endpoint.breaker.half_open");
-                    transition(&known, "half_open");
+                    self.transition(&known, "half_open");
                 }
                 State::Open { until } => return Err(resting(until - now)),
                 State::HalfOpen => return Err(resting(Duration::ZERO)),
             }
         }
         drop(known);
-        let (path, origin) = (endpoint.path(), address::origin(url));
-        Ok(Ticket { breakers: self, key, path, origin, is_probe, asked: OnceLock::new(), is_told: false })
+        Ok(Ticket { breakers: self, key, endpoint, url, is_probe, asked: OnceLock::new(), is_told: false })
+    }
+
+    /// Resolves after a change of a state.
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.bell.notified()
+    }
+
+    /// Endpoints whose breaker is not closed, under all the names that are known.
+    pub(crate) fn failing(&self) -> Vec<Failing> {
+        let known = self.lock();
+        let open = known.values().filter(|entry| entry.state != State::Closed);
+        let named = |entry: &Known| {
+            let (state, failures) = (entry.state.told(), entry.failures);
+            let failing = |name: &EndpointRef| Failing { endpoint: name.clone(), state, failures };
+            entry.names.iter().map(failing).collect::<Vec<_>>()
+        };
+        open.flat_map(named).collect()
     }
 
     /// Endpoints that failed at their last call, in no order.
@@ -136,11 +202,7 @@ impl Breakers {
         let report = |entry: &Known| BreakerReport {
             path: entry.path.clone(),
             origin: entry.origin.clone(),
-            state: match entry.state {
-                State::Closed => BreakerState::Closed,
-                State::Open { .. } => BreakerState::Open,
-                State::HalfOpen => BreakerState::HalfOpen,
-            },
+            state: entry.state.told(),
             failures: entry.failures,
             pause: match entry.state {
                 State::Open { until } => Some(until.saturating_duration_since(now)),
@@ -158,11 +220,11 @@ impl Breakers {
         let mut known = self.lock();
         if let Some(entry) = known.remove(key).filter(|entry| entry.state != State::Closed) {
             tracing::info!(target: TARGET, path = entry.path, origin = entry.origin, "endpoint.breaker.closed");
-            transition(&known, "closed");
+            self.transition(&known, "closed");
         }
     }
 
-    fn failing(&self, ticket: &Ticket<'_>) {
+    fn failed(&self, ticket: &Ticket<'_>) {
         let now = Instant::now();
         let mut known = self.lock();
         if known.len() >= CAPACITY && !known.contains_key(&ticket.key) {
@@ -171,8 +233,9 @@ impl Breakers {
         let entry = match known.entry(ticket.key) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(place) => place.insert(Known {
-                path: ticket.path.clone(),
-                origin: ticket.origin.clone(),
+                path: ticket.endpoint.path(),
+                origin: address::origin(ticket.url),
+                names: Vec::new(),
                 failures: 0,
                 state: State::Closed,
                 pause: self.pause,
@@ -181,6 +244,7 @@ impl Breakers {
         };
         entry.failures = entry.failures.saturating_add(1);
         entry.touched = now;
+        entry.name(ticket.endpoint);
         let opens = match entry.state {
             State::Closed => entry.failures >= self.threshold,
             State::HalfOpen => {
@@ -194,8 +258,18 @@ impl Breakers {
             entry.state = State::Open { until: now + entry.pause };
             let (failures, seconds) = (entry.failures, entry.pause.as_secs());
             tracing::warn!(target: TARGET, path = entry.path, origin = entry.origin, failures, seconds, "endpoint.breaker.opened");
-            transition(&known, "open");
+            self.transition(&known, "open");
         }
+    }
+
+    /// Counts a change of state. Endpoints are no labels: anybody could make any number of them.
+    fn transition(&self, known: &HashMap<Key, Known>, to: &'static str) {
+        metrics::counter!("syfthub_breaker_transitions_total", "to" => to).increment(1);
+        let open = known.values().filter(|entry| matches!(entry.state, State::Open { .. })).count();
+        let half_open = known.values().filter(|entry| entry.state == State::HalfOpen).count();
+        metrics::gauge!("syfthub_breakers", "state" => "open").set(open as f64);
+        metrics::gauge!("syfthub_breakers", "state" => "half_open").set(half_open as f64);
+        self.bell.notify_one();
     }
 
     /// A probe that told nothing: the next call is one.
@@ -203,7 +277,7 @@ impl Breakers {
         let mut known = self.lock();
         if let Some(entry) = known.get_mut(key).filter(|entry| entry.state == State::HalfOpen) {
             entry.state = State::Open { until: Instant::now() };
-            transition(&known, "open");
+            self.transition(&known, "open");
         }
     }
 }
@@ -213,8 +287,8 @@ impl Breakers {
 pub(super) struct Ticket<'a> {
     breakers: &'a Breakers,
     key: Key,
-    path: String,
-    origin: String,
+    endpoint: &'a EndpointRef,
+    url: &'a Url,
     is_probe: bool,
     asked: OnceLock<Instant>,
     is_told: bool,
@@ -239,7 +313,7 @@ impl Ticket<'_> {
         self.is_told = verdict != Verdict::Nothing;
         match verdict {
             Verdict::Alive => self.breakers.alive(&self.key),
-            Verdict::Failing => self.breakers.failing(&self),
+            Verdict::Failing => self.breakers.failed(&self),
             Verdict::Nothing => {}
         }
     }
@@ -274,117 +348,6 @@ fn forget_one(known: &mut HashMap<Key, Known>) {
     }
 }
 
-/// Counts a change of state. Endpoints are no labels: anybody could make any number of them.
-fn transition(known: &HashMap<Key, Known>, to: &'static str) {
-    metrics::counter!("syfthub_breaker_transitions_total", "to" => to).increment(1);
-    let open = known.values().filter(|entry| matches!(entry.state, State::Open { .. })).count();
-    let half_open = known.values().filter(|entry| entry.state == State::HalfOpen).count();
-    metrics::gauge!("syfthub_breakers", "state" => "open").set(open as f64);
-    metrics::gauge!("syfthub_breakers", "state" => "half_open").set(half_open as f64);
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PAUSE: Duration = Duration::from_secs(30);
-
-    fn breakers() -> Breakers {
-        Breakers::new(3, PAUSE)
-    }
-
-    fn admit<'a>(breakers: &'a Breakers, slug: &str) -> Result<Ticket<'a>, Failure> {
-        let endpoint =
-            EndpointRef { url: "http://x.org".to_owned(), slug: slug.to_owned(), ..EndpointRef::default() };
-        breakers.admit(&endpoint, &address::query_url(&endpoint).unwrap())
-    }
-
-    fn fail(breakers: &Breakers, times: usize) {
-        for _ in 0..times {
-            admit(breakers, "a").unwrap().tell(Verdict::Failing);
-        }
-    }
-
-    fn state(breakers: &Breakers) -> Option<BreakerState> {
-        breakers.report().first().map(|report| report.state)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn opens_after_failures_in_a_row_and_closes_after_one_probe() {
-        let breakers = breakers();
-        fail(&breakers, 2);
-        admit(&breakers, "a").unwrap().tell(Verdict::Alive);
-        fail(&breakers, 2);
-        assert_eq!(state(&breakers), Some(BreakerState::Closed));
-        fail(&breakers, 1);
-        let refusal = admit(&breakers, "a").unwrap_err();
-        assert!(refusal.to_string().contains("31 seconds"), "{refusal}");
-        assert!(admit(&breakers, "b").is_ok(), "others are not concerned");
-        tokio::time::advance(PAUSE).await;
-        let probe = admit(&breakers, "a").unwrap();
-        assert_eq!(state(&breakers), Some(BreakerState::HalfOpen));
-        assert!(admit(&breakers, "a").is_err(), "one probe at a time");
-        probe.tell(Verdict::Alive);
-        assert_eq!(state(&breakers), None);
-        assert!(admit(&breakers, "a").is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_failed_probe_doubles_the_pause_up_to_a_limit() {
-        let breakers = breakers();
-        fail(&breakers, 3);
-        for factor in [1, 2, 4, 8, 8] {
-            assert_eq!(breakers.report()[0].pause, Some(PAUSE * factor));
-            tokio::time::advance(PAUSE * factor).await;
-            admit(&breakers, "a").unwrap().tell(Verdict::Failing);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_probe_that_tells_nothing_leaves_the_next_call_to_try() {
-        let breakers = breakers();
-        fail(&breakers, 3);
-        tokio::time::advance(PAUSE).await;
-        drop(admit(&breakers, "a").unwrap());
-        admit(&breakers, "a").unwrap().tell(Verdict::Nothing);
-        assert!(admit(&breakers, "a").is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_failures_of_the_endpoint_count() {
-        let status = |code| Failure::Status { code, detail: String::new(), outcome: None, policy: None };
-        for (failure, was_asked, verdict) in [
-            (status(500), true, Verdict::Failing),
-            (Failure::WebPage { code: 502 }, true, Verdict::Failing),
-            (status(404), true, Verdict::Alive),
-            (status(429), true, Verdict::Alive),
-            (Failure::WebPage { code: 404 }, true, Verdict::Alive),
-            (Failure::InvalidJson, true, Verdict::Alive),
-            (Failure::Timeout, true, Verdict::Failing),
-            (Failure::Timeout, false, Verdict::Nothing),
-            (Failure::Unreachable { origin: String::new() }, true, Verdict::Failing),
-            (Failure::Busy, true, Verdict::Nothing),
-            (Failure::BadReference(""), false, Verdict::Nothing),
-        ] {
-            assert_eq!(Verdict::of(&failure, was_asked), verdict, "{failure:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_threshold_of_nothing_never_opens() {
-        let breakers = Breakers::new(0, PAUSE);
-        fail(&breakers, 100);
-        assert_eq!(breakers.report(), []);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_number_that_is_remembered_is_bounded() {
-        let breakers = breakers();
-        fail(&breakers, 3);
-        for number in 0..=CAPACITY {
-            admit(&breakers, &format!("s{number}")).unwrap().tell(Verdict::Failing);
-        }
-        assert_eq!(breakers.report().len(), CAPACITY);
-        assert!(admit(&breakers, "a").is_err(), "an open one is kept");
-    }
-}
+#[path = "breaker_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ mod failure;
 mod memory;
 mod owners;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -19,7 +20,8 @@ use tokio::time::Instant;
 use url::Url;
 
 pub use breaker::{BreakerReport, BreakerState};
-use breaker::{Breakers, Ticket, Verdict};
+pub(crate) use breaker::{Breakers, Failing};
+use breaker::{Ticket, Verdict};
 pub(crate) use failure::Failure;
 pub(crate) use memory::Held;
 use memory::Memory;
@@ -72,7 +74,7 @@ pub(crate) struct Space {
     source_calls: Semaphore,
     model_calls: Semaphore,
     owners: Owners,
-    breakers: Breakers,
+    breakers: Arc<Breakers>,
     memory: Memory,
     quotes: bool,
 }
@@ -93,7 +95,7 @@ impl Space {
             source_calls: Semaphore::new(MAX_SOURCE_CALLS),
             model_calls: Semaphore::new(MAX_MODEL_CALLS),
             owners: Owners::new(rules.calls_per_owner),
-            breakers: Breakers::new(rules.breaker_failures, rules.breaker_pause),
+            breakers: Arc::new(Breakers::new(rules.breaker_failures, rules.breaker_pause)),
             memory: Memory::new(MAX_IN_HAND),
             quotes: false,
         }
@@ -114,6 +116,11 @@ impl Space {
     /// Endpoints that failed at their last call.
     pub(crate) fn breakers(&self) -> Vec<BreakerReport> {
         self.breakers.report()
+    }
+
+    /// The breakers, for those who tell of them.
+    pub(crate) fn all_breakers(&self) -> Arc<Breakers> {
+        Arc::clone(&self.breakers)
     }
 
     /// Asks a data source and reads the whole answer, at most `max` bytes of it. `timeout` bounds everything:

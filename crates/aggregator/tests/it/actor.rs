@@ -13,6 +13,7 @@ use syfthub_aggregator::{App, Deps, Pace};
 use syfthub_cache::Cache;
 use syfthub_config::Settings;
 use syfthub_domain::{FixedClock, Timestamp};
+use syfthub_rpc::Peer;
 use tower::ServiceExt;
 
 use crate::hub::{FakeHub, KEY};
@@ -75,12 +76,23 @@ impl TestApp {
 
     /// One of several processes that share a cache.
     pub(crate) fn sharing(cache: Option<Cache>, change: impl FnOnce(&mut Settings)) -> Self {
+        let hub = FakeHub::default();
+        let peer = hub.peer();
+        Self::of(hub, peer, cache, change)
+    }
+
+    /// One whose hub is reached by `peer`.
+    pub(crate) fn of(
+        hub: FakeHub,
+        peer: Peer,
+        cache: Option<Cache>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = Settings::for_tests(Path::new("unused"));
         change(&mut settings);
         let clock = FixedClock::new(Timestamp::from_secs(1_800_000_000));
-        let hub = FakeHub::default();
         let cache = cache.unwrap_or_else(|| Cache::memory(clock.clone()));
-        let deps = Deps { hub: hub.peer(), cache, clock: clock.clone() };
+        let deps = Deps { hub: peer, cache, clock: clock.clone() };
         let pace = Pace {
             retry_waits: [Duration::ZERO; 2],
             heartbeat: Duration::from_millis(20),
@@ -95,7 +107,7 @@ impl TestApp {
         self.app.router()
     }
 
-    pub(crate) fn peer(&self, caller: syfthub_rpc::Caller) -> syfthub_rpc::Peer {
+    pub(crate) fn peer(&self, caller: syfthub_rpc::Caller) -> Peer {
         syfthub_rpc::local(self.app.grpc(), caller, &KEY)
     }
 

@@ -1,16 +1,17 @@
 //! A hub that mints tokens by rote and counts how often it was asked; and what the service does with them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
-    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse, Preset,
-    ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest, ResolvePresetResponse,
-    SearchEndpointsRequest, SearchEndpointsResponse,
+    DescribeEndpointsRequest, DescribeEndpointsResponse, Description, Endpoint, ListEndpointsRequest,
+    ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse, Place, Preset, ReportBreakersRequest,
+    ReportBreakersResponse, ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest,
+    ResolvePresetResponse, SearchEndpointsRequest, SearchEndpointsResponse,
 };
 use syfthub_proto::identity::identity_service_server::IdentityService;
 use syfthub_proto::identity::{
@@ -23,6 +24,7 @@ use syfthub_proto::ops::{
     RetireKeyRequest, RetireKeyResponse, RotateKeyRequest, RotateKeyResponse,
 };
 use syfthub_rpc::{Caller, InternalKey, Peer, stubs};
+use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::actor::{TestApp, post, question};
@@ -36,6 +38,11 @@ pub(crate) struct FakeHub {
     pub(crate) minted: Arc<AtomicUsize>,
     pub(crate) audiences: Arc<Mutex<Vec<String>>>,
     published: Arc<Mutex<HashMap<String, Endpoint>>>,
+    pub(crate) records: Arc<Mutex<HashMap<String, Description>>>,
+    /// The places that it was asked to describe, call by call.
+    pub(crate) described: Arc<Mutex<Vec<Vec<String>>>>,
+    pub(crate) is_dumb: Arc<AtomicBool>,
+    pub(crate) broken: Arc<Mutex<Vec<ReportBreakersRequest>>>,
     pub(crate) presets: Arc<Mutex<Vec<Preset>>>,
     pub(crate) reported: Arc<Mutex<Vec<ErrorReport>>>,
     pub(crate) told: Told,
@@ -43,12 +50,15 @@ pub(crate) struct FakeHub {
 
 impl FakeHub {
     pub(crate) fn peer(&self) -> Peer {
-        let routes = tonic::service::Routes::new(stubs::identity_server(self.clone()))
+        syfthub_rpc::local(self.routes(), Caller::Aggregator, &KEY)
+    }
+
+    pub(crate) fn routes(&self) -> Routes {
+        Routes::new(stubs::identity_server(self.clone()))
             .add_service(stubs::directory_server(self.clone()))
             .add_service(stubs::ops_server(self.clone()))
             .add_service(stubs::usage_server(self.told.clone()))
-            .add_service(stubs::conversations_server(self.told.clone()));
-        syfthub_rpc::local(routes, Caller::Aggregator, &KEY)
+            .add_service(stubs::conversations_server(self.told.clone()))
     }
 
     /// Lists an endpoint in the directory.
@@ -196,6 +206,36 @@ impl DirectoryService for FakeHub {
     ) -> Result<Response<ListPresetsResponse>, Status> {
         let presets = self.presets.lock().unwrap().clone();
         Ok(Response::new(ListPresetsResponse { total: 0, presets }))
+    }
+
+    async fn describe_endpoints(
+        &self,
+        request: Request<DescribeEndpointsRequest>,
+    ) -> Result<Response<DescribeEndpointsResponse>, Status> {
+        let places = request.into_inner().places;
+        self.described.lock().unwrap().push(places.iter().map(|place| place.path.clone()).collect());
+        if self.is_dumb.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let (published, records) = (self.published.lock().unwrap(), self.records.lock().unwrap());
+        let describe = |place: &Place| {
+            let endpoint = published.get(&place.path).filter(|endpoint| endpoint.url == place.url);
+            endpoint.map_or_else(Description::default, |endpoint| Description {
+                is_published: true,
+                connection_type: endpoint.connection_type.clone(),
+                upstream_model: endpoint.upstream_model.clone(),
+                ..records.get(&place.path).cloned().unwrap_or_default()
+            })
+        };
+        Ok(Response::new(DescribeEndpointsResponse { descriptions: places.iter().map(describe).collect() }))
+    }
+
+    async fn report_breakers(
+        &self,
+        request: Request<ReportBreakersRequest>,
+    ) -> Result<Response<ReportBreakersResponse>, Status> {
+        self.broken.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(ReportBreakersResponse::default()))
     }
 }
 

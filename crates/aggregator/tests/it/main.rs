@@ -28,5 +28,6 @@ mod quick;
 mod ranking;
 mod refusals;
 mod sources;
+mod standing;
 mod upstream;
 mod validation;

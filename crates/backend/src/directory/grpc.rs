@@ -4,9 +4,10 @@ use syfthub_domain::{EndpointPath, EndpointType, Error, ErrorCode, Result};
 use syfthub_proto::common;
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
-    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse, Preset,
-    ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest, ResolvePresetResponse,
-    ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
+    BreakerState, DescribeEndpointsRequest, DescribeEndpointsResponse, Endpoint, ListEndpointsRequest,
+    ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse, Preset, ReportBreakersRequest,
+    ReportBreakersResponse, ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest,
+    ResolvePresetResponse, ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
 };
 use syfthub_rpc::{Caller, require};
 use syfthub_store::Page;
@@ -14,6 +15,7 @@ use syfthub_store::endpoints::{EndpointWithOwner, OwnerFilter};
 use syfthub_store::presets::PresetRow;
 use tonic::{Request, Response, Status};
 
+use super::standing::state_of;
 use crate::endpoints::{connections, mapper, visibility};
 use crate::identity::grpc::{answer, viewer};
 use crate::identity::{Method, callers};
@@ -71,6 +73,22 @@ impl DirectoryService for DirectoryGrpc {
         let caller = require(&request, callers(Method::ListPresets))?;
         answer(self.presets(caller, request.into_inner()).await)
     }
+
+    async fn describe_endpoints(
+        &self,
+        request: Request<DescribeEndpointsRequest>,
+    ) -> std::result::Result<Response<DescribeEndpointsResponse>, Status> {
+        require(&request, callers(Method::DescribeEndpoints))?;
+        answer(self.0.standings.describe(request.into_inner()).await)
+    }
+
+    async fn report_breakers(
+        &self,
+        request: Request<ReportBreakersRequest>,
+    ) -> std::result::Result<Response<ReportBreakersResponse>, Status> {
+        require(&request, callers(Method::ReportBreakers))?;
+        answer(self.0.standings.report(request.into_inner()).await)
+    }
 }
 
 impl DirectoryGrpc {
@@ -86,12 +104,18 @@ impl DirectoryGrpc {
         let paths: Vec<EndpointPath> =
             request.paths.iter().filter_map(|text| EndpointPath::parse(text)).collect();
         let found = self.0.endpoints.resolve(&paths).await?;
+        let ids: Vec<_> = found.iter().map(|item| item.endpoint.id).collect();
+        let breakers = self.0.standings.breakers(&ids).await?;
         let mut response = ResolveEndpointsResponse::default();
         for text in request.paths {
             let path = EndpointPath::parse(&text).map(|path| path.to_string());
             let item = found.iter().find(|item| path.as_ref().is_some_and(|path| item.path() == *path));
             match item.filter(|item| visibility::may_see(item, viewer.as_ref())) {
-                Some(item) => response.endpoints.push(to_wire(item)),
+                Some(item) => {
+                    let said = breakers.iter().find(|line| line.endpoint_id == item.endpoint.id);
+                    let breaker = state_of(said).into();
+                    response.endpoints.push(Endpoint { breaker, ..to_wire(item) });
+                }
                 None => response.missing.push(text),
             }
         }
@@ -189,6 +213,7 @@ fn to_wire(item: &EndpointWithOwner) -> Endpoint {
         upstream_model: reach.upstream_model,
         created_at_us: row.created_at.as_micros(),
         archived: row.archived,
+        breaker: BreakerState::Unspecified.into(),
     }
 }
 

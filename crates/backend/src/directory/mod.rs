@@ -1,3 +1,4 @@
-//! `directory.v1`: what is published, for our own services.
+//! `directory.v1`: what is published, for our own services, and how it has done lately.
 
 pub(crate) mod grpc;
+pub(crate) mod standing;

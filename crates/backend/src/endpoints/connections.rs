@@ -2,6 +2,7 @@
 //! full address. This file is the only one that turns one into the other.
 
 use serde_json::Value;
+use url::Url;
 
 /// Prefix of an owner domain that is a tunnel and has no HTTP address of its own.
 pub(crate) const TUNNEL: &str = "tunneling:";
@@ -89,8 +90,7 @@ pub(crate) enum Served {
 
 /// The connection that the hub itself uses: the first enabled one, else the first.
 pub(crate) fn preferred(connections: &[Value]) -> Option<&Value> {
-    let enabled = connections.iter().find(|c| c.get("enabled").and_then(Value::as_bool).unwrap_or(true));
-    enabled.or_else(|| connections.first())
+    connections.iter().find(|connection| is_enabled(connection)).or_else(|| connections.first())
 }
 
 /// Where a connection is served over HTTP. What speaks WebSocket answers HTTP at the same place.
@@ -125,8 +125,41 @@ pub(crate) struct Reach {
 
 /// The first enabled connection of an endpoint.
 pub(crate) fn reach(connections: &[Value], owner_domain: Option<&str>) -> Reach {
-    let enabled = connections.iter().find(|c| c.get("enabled").and_then(Value::as_bool).unwrap_or(true));
-    let Some(connection) = enabled else { return Reach::default() };
+    connections
+        .iter()
+        .find(|connection| is_enabled(connection))
+        .map_or_else(Reach::default, |connection| reach_of(connection, owner_domain))
+}
+
+/// The connection at this address and for this tenant, an enabled one if there is one; `None` when the endpoint
+/// is not published there.
+pub(crate) fn reach_at(
+    connections: &[Value],
+    owner_domain: Option<&str>,
+    url: &str,
+    tenant_name: &str,
+) -> Option<Reach> {
+    let called = address(url)?;
+    let is_meant = |connection: &&Value| {
+        let reach = reach_of(connection, owner_domain);
+        reach.tenant_name == tenant_name && address(&reach.url).as_ref() == Some(&called)
+    };
+    let mut meant = connections.iter().filter(is_meant);
+    let first = meant.next()?;
+    let enabled = std::iter::once(first).chain(meant).find(|connection| is_enabled(connection));
+    Some(reach_of(enabled.unwrap_or(first), owner_domain))
+}
+
+/// An address without what means nothing in it.
+pub(crate) fn address(url: &str) -> Option<String> {
+    Some(Url::parse(url).ok()?.as_str().trim_end_matches('/').to_owned())
+}
+
+fn is_enabled(connection: &Value) -> bool {
+    connection.get("enabled").and_then(Value::as_bool).unwrap_or(true)
+}
+
+fn reach_of(connection: &Value, owner_domain: Option<&str>) -> Reach {
     let stored = connection.pointer("/config/url").and_then(Value::as_str).unwrap_or_default();
     let kind = text(connection, "type").unwrap_or_default();
     let tenant = ["/config/tenant_name", "/config/tenantName"]

@@ -15,6 +15,8 @@ pub(crate) enum Method {
     ListEndpoints,
     ResolvePreset,
     ListPresets,
+    DescribeEndpoints,
+    ReportBreakers,
     ListKeys,
     RotateKey,
     RetireKey,
@@ -31,7 +33,11 @@ pub(crate) const fn callers(method: Method) -> &'static [Caller] {
             &[Caller::Aggregator, Caller::Mcp, Caller::Cli]
         }
         Method::ListKeys | Method::RotateKey | Method::RetireKey => &[Caller::Cli],
-        Method::RecordUsage | Method::CheckConversation | Method::AppendConversation => &[Caller::Aggregator],
+        Method::RecordUsage
+        | Method::CheckConversation
+        | Method::AppendConversation
+        | Method::DescribeEndpoints
+        | Method::ReportBreakers => &[Caller::Aggregator],
         Method::FindUser => &[Caller::Mcp, Caller::Cli],
         Method::MintSatelliteTokens
         | Method::ResolveEndpoints

@@ -24,7 +24,7 @@ use syfthub_domain::{EndpointId, Error, Result, SharedClock, Timestamp};
 use syfthub_rpc::spawn_linked;
 use syfthub_store::endpoints::{self, CheckedEndpoint, HealthChange};
 use syfthub_store::uptime::{self, Bucket, Sample};
-use syfthub_store::{Db, Tx, users};
+use syfthub_store::{Db, Tx, standing, users};
 use tokio::time::MissedTickBehavior;
 
 use crate::endpoints::health::{Flip, effective_ttl};
@@ -218,9 +218,11 @@ impl Monitor {
         let found = endpoints::find_by_owner_and_slug(&self.db, &owner, &slug).await?;
         let shown = found.filter(|item| visibility::may_see_inactive(item, viewer));
         let item = shown.ok_or_else(|| Error::not_found("Endpoint not found"))?;
-        let since = self.clock.now().minus(Duration::from_hours(u64::from(window_hours)));
+        let now = self.clock.now();
+        let since = now.minus(Duration::from_hours(u64::from(window_hours)));
         let buckets: Vec<Bucket> = uptime::list(&self.db, item.endpoint.id, since).await?;
-        Ok(wire::uptime(&item, self.settings.uptime_bucket, window_hours, &buckets))
+        let breaker = standing::breakers(&self.db, &[item.endpoint.id], now).await?;
+        Ok(wire::uptime(&item, self.settings.uptime_bucket, window_hours, &buckets, breaker.first()))
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use syfthub_domain::{Result, Timestamp};
 use syfthub_store::endpoints::EndpointWithOwner;
+use syfthub_store::standing::BreakerLine;
 use syfthub_store::uptime::Bucket;
 use syfthub_web::Fields;
 use utoipa::ToSchema;
@@ -103,8 +104,23 @@ pub(crate) struct Uptime {
     pub(crate) bucket_seconds: u64,
     /// How far back the buckets go.
     pub(crate) window_hours: u32,
+    /// What the chat services say of it, only while it keeps failing there; no part of its health.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) breaker: Option<UptimeBreaker>,
     /// Buckets in which the hub looked at it, oldest first.
     pub(crate) buckets: Vec<UptimeBucket>,
+}
+
+/// How the chat services stand to an endpoint that failed again and again.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct UptimeBreaker {
+    /// `open` while it is left alone, `half_open` while one call tries it.
+    #[schema(pattern = "^(open|half_open)$", example = "open")]
+    pub(crate) state: &'static str,
+    /// Most failures in a row that one of them has seen.
+    pub(crate) failures: i64,
+    /// How many of them say so.
+    pub(crate) reporters: i64,
 }
 
 /// The looks at an endpoint within one stretch of time.
@@ -128,6 +144,7 @@ pub(crate) fn uptime(
     bucket: Duration,
     window_hours: u32,
     buckets: &[Bucket],
+    breaker: Option<&BreakerLine>,
 ) -> Uptime {
     Uptime {
         endpoint_id: item.endpoint.id.0,
@@ -135,6 +152,11 @@ pub(crate) fn uptime(
         slug: item.endpoint.slug.as_str().to_owned(),
         bucket_seconds: bucket.as_secs(),
         window_hours,
+        breaker: breaker.map(|line| UptimeBreaker {
+            state: if line.open > 0 { "open" } else { "half_open" },
+            failures: line.failures,
+            reporters: line.reporters,
+        }),
         buckets: buckets.iter().map(shown).collect(),
     }
 }

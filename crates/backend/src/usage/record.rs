@@ -7,11 +7,11 @@ use serde_json::Value;
 use syfthub_domain::{EndpointPath, Error, ErrorCode, Result, Timestamp, UserId};
 use syfthub_store::endpoints::{self, EndpointWithOwner};
 use syfthub_store::usage::{self, Amount, Key};
-use url::Url;
 use uuid::Uuid;
 
 use super::{Usage, hour_of};
-use crate::endpoints::{connections, mapper};
+use crate::endpoints::connections::{self, address};
+use crate::endpoints::mapper;
 
 /// Most reports of one batch.
 pub(crate) const MAX_BATCH: usize = 500;
@@ -116,9 +116,4 @@ fn is_at(item: &EndpointWithOwner, called: &str) -> bool {
     let url =
         |connection: &Value| connection.pointer("/config/url").and_then(Value::as_str).and_then(address);
     shown.iter().filter_map(url).any(|published| published == called)
-}
-
-/// An address without what means nothing in it.
-fn address(url: &str) -> Option<String> {
-    Some(Url::parse(url).ok()?.as_str().trim_end_matches('/').to_owned())
 }

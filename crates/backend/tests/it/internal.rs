@@ -5,8 +5,8 @@ use serde_json::json;
 use syfthub_domain::{Error, ErrorCode};
 use syfthub_proto::conversations::{AppendRequest, CheckRequest};
 use syfthub_proto::directory::{
-    ListEndpointsRequest, ListPresetsRequest, ResolveEndpointsRequest, ResolvePresetRequest,
-    SearchEndpointsRequest,
+    DescribeEndpointsRequest, ListEndpointsRequest, ListPresetsRequest, ReportBreakersRequest,
+    ResolveEndpointsRequest, ResolvePresetRequest, SearchEndpointsRequest,
 };
 use syfthub_proto::identity::{FindUserRequest, MintSatelliteTokensRequest, VerifyCredentialRequest};
 use syfthub_proto::ops::{ListKeysRequest, ReportErrorsRequest, RetireKeyRequest, RotateKeyRequest};
@@ -45,6 +45,8 @@ async fn a_table_says_who_may_call_what() {
             ("list", directory.list_endpoints(ListEndpointsRequest::default()).await.err()),
             ("preset", directory.resolve_preset(ResolvePresetRequest::default()).await.err()),
             ("presets", directory.list_presets(ListPresetsRequest::default()).await.err()),
+            ("describe", directory.describe_endpoints(DescribeEndpointsRequest::default()).await.err()),
+            ("breakers", directory.report_breakers(ReportBreakersRequest::default()).await.err()),
             ("keys", ops.list_keys(ListKeysRequest::default()).await.err()),
             ("rotate", ops.rotate_key(RotateKeyRequest { at_once: true }).await.err()),
             ("retire", ops.retire_key(RetireKeyRequest::default()).await.err()),
@@ -60,12 +62,15 @@ async fn a_table_says_who_may_call_what() {
             .collect();
         let expected: &[&str] = match caller {
             Caller::Backend => &[
-                "verify", "find", "mint", "resolve", "search", "list", "preset", "presets", "keys", "rotate",
-                "retire", "usage", "check", "append", "report",
+                "verify", "find", "mint", "resolve", "search", "list", "preset", "presets", "describe",
+                "breakers", "keys", "rotate", "retire", "usage", "check", "append", "report",
             ],
             Caller::Aggregator => &["find", "keys", "rotate", "retire"],
-            Caller::Mcp => &["keys", "rotate", "retire", "usage", "check", "append"],
-            Caller::Cli => &["mint", "resolve", "preset", "presets", "usage", "check", "append", "report"],
+            Caller::Mcp => &["describe", "breakers", "keys", "rotate", "retire", "usage", "check", "append"],
+            Caller::Cli => &[
+                "mint", "resolve", "preset", "presets", "describe", "breakers", "usage", "check", "append",
+                "report",
+            ],
         };
         assert_eq!(refused, expected, "{caller:?}");
     }

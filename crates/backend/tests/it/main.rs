@@ -48,6 +48,7 @@ mod setup;
 mod shorthand;
 mod sign_in;
 mod sign_in_providers;
+mod standing;
 mod statistics;
 mod surface;
 mod sync;

@@ -14,9 +14,10 @@ use syfthub_proto::chat::{
 use syfthub_proto::common::{CredentialKind, EndpointType, Principal, Role};
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
-    Endpoint, ListEndpointsRequest, ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse,
-    ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest, ResolvePresetResponse,
-    ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
+    DescribeEndpointsRequest, DescribeEndpointsResponse, Endpoint, ListEndpointsRequest,
+    ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse, ReportBreakersRequest,
+    ReportBreakersResponse, ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest,
+    ResolvePresetResponse, ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
 };
 use syfthub_proto::identity::identity_service_server::IdentityService;
 use syfthub_proto::identity::{
@@ -212,6 +213,20 @@ impl DirectoryService for Fake {
         &self,
         _: Request<ListPresetsRequest>,
     ) -> Result<Response<ListPresetsResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn describe_endpoints(
+        &self,
+        _: Request<DescribeEndpointsRequest>,
+    ) -> Result<Response<DescribeEndpointsResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
+    async fn report_breakers(
+        &self,
+        _: Request<ReportBreakersRequest>,
+    ) -> Result<Response<ReportBreakersResponse>, Status> {
         Err(Status::unimplemented("not needed"))
     }
 }

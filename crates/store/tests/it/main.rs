@@ -26,6 +26,7 @@ mod schema;
 mod search;
 mod sessions;
 mod settings;
+mod standing;
 mod statistics;
 mod subscriptions;
 mod uptime;
