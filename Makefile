@@ -44,6 +44,6 @@ bench: ## measure the hub, built with --release, against bare handlers (ARGS="â€
 	$(need-cargo)
 	@$(BENCH) bench -- $(ARGS)
 
-soak: ## kill and restart services under load for a while (MINUTES=10) and look for what was lost
+soak: ## kill services under load and look for what was lost, then chat and look for what stays behind (MINUTES=10 of each; ONLY=kills or chats)
 	$(need-cargo)
-	@$(RUN) soak $(if $(MINUTES),--minutes $(MINUTES))
+	@$(RUN) soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))

@@ -66,11 +66,14 @@ enum Command {
         #[arg(long, default_value_t = 8080)]
         port: u16,
     },
-    /// Kills and restarts services under load and looks for what was lost.
+    /// Kills and restarts services under load and looks for what was lost; chats and looks for what stays behind.
     Soak {
-        /// How long.
+        /// How long the kills take together, and how long the chats.
         #[arg(long, default_value_t = 10)]
         minutes: u64,
+        /// Only one of the two.
+        #[arg(long, value_enum)]
+        only: Option<stack::soak::Part>,
     },
     /// An empty migration for both databases.
     Migration {
@@ -122,7 +125,7 @@ fn dispatch(command: Command) -> anyhow::Result<bool> {
         Command::Gen => check::generate().map(|()| true),
         Command::Guard => guard::run().map(|counts| counts.failed == 0),
         Command::Stack { port } => stack::run(port).map(|()| true),
-        Command::Soak { minutes } => stack::soak::run(minutes),
+        Command::Soak { minutes, only } => stack::soak::run(minutes, only),
         Command::Migration { name } => migration::create(&name).map(|()| true),
         Command::Eval { show_misses } => eval::command(show_misses),
         Command::Bench { arguments } => bench::run(&arguments).map(|()| true),

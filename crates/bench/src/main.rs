@@ -5,6 +5,7 @@
 
 mod bare;
 mod cases;
+mod chats;
 mod load;
 mod process;
 mod registry;
@@ -51,6 +52,12 @@ enum Internal {
         #[arg(long, default_value = "10")]
         minutes: u64,
     },
+    /// Chat at half of what is possible and check that nothing of it stays behind.
+    Chats {
+        /// How long.
+        #[arg(long, default_value = "10")]
+        minutes: u64,
+    },
     /// Fill an empty PostgreSQL database with the registry that is measured, to look at plans and single queries.
     Fill {
         /// `postgresql://…`
@@ -70,6 +77,9 @@ enum Internal {
     /// Stub data source and model.
     #[command(hide = true)]
     Stubs,
+    /// The same for `chats`.
+    #[command(hide = true)]
+    ChatStubs,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -82,6 +92,10 @@ fn main() -> anyhow::Result<()> {
             }
             Some(Internal::Fill { ref database }) => registry::fill(database).await.map(|_| ()),
             Some(Internal::Stubs) => stubs::serve().await,
+            Some(Internal::ChatStubs) => chats::stubs::serve().await,
+            Some(Internal::Chats { minutes }) => {
+                chats::run(&plan(&cli)?, Duration::from_secs(60 * minutes)).await
+            }
             Some(Internal::Soak { minutes }) => {
                 soak::run(&plan(&cli)?, Duration::from_secs(60 * minutes)).await
             }

@@ -90,6 +90,12 @@ impl Server {
         Ok(kib / 1024.0)
     }
 
+    /// Descriptors that it has open.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+        let pid = self.child.id().context("the server has ended")?;
+        Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+    }
+
     /// Ends it and waits until it is gone.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.child.kill().await?;

@@ -1,6 +1,7 @@
 //! `make soak`: half the time one process on SQLite is killed again and again while it is written to (a
 //! command of the bench), half the time members of the stack are killed at random under load. What was
-//! acknowledged has to be there after.
+//! acknowledged has to be there after. Then as long again chats at half of what is possible (a command of the bench
+//! too), of which nothing may stay behind.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -35,11 +36,32 @@ struct Seen {
     stop: AtomicBool,
 }
 
-/// Runs for some minutes, prints what happened, and tells whether nothing was lost.
-pub(crate) fn run(minutes: u64) -> Result<bool> {
-    provision::for_the_stack()?;
+/// What is soaked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Services are killed.
+    Kills,
+    /// Nothing is killed; chats, for memory and streams that stay behind.
+    Chats,
+}
+
+/// Runs for some minutes, prints what happened, and tells whether all was well.
+pub(crate) fn run(minutes: u64, only: Option<Part>) -> Result<bool> {
+    if only != Some(Part::Chats) {
+        provision::for_the_stack()?;
+    }
     let packages: Vec<&str> = BINARIES.iter().copied().chain(["syfthub-bench"]).collect();
     workspace::build(Profile::Quick, &packages)?;
+    let kept = only == Some(Part::Chats) || kills(minutes)?;
+    if only != Some(Part::Kills) {
+        println!("soak: chats, {minutes} minutes");
+        bench::program(Profile::Quick, &["chats".to_owned(), "--minutes".to_owned(), minutes.to_string()])?;
+    }
+    Ok(kept)
+}
+
+/// Tells whether nothing was lost.
+fn kills(minutes: u64) -> Result<bool> {
     let half = (minutes / 2).max(1);
     println!("soak: one process, {half} minutes");
     bench::program(Profile::Quick, &["soak".to_owned(), "--minutes".to_owned(), half.to_string()])?;
