@@ -25,6 +25,8 @@ const LIMIT: &str = "120";
 const LISTEN: &str = "--listen 127.0.0.1:";
 /// The address that the documentation names.
 const WRITTEN: &str = "localhost:8080";
+/// The address of the metrics that it names.
+const METRICS: &str = "127.0.0.1:9464";
 
 #[derive(Debug, PartialEq, Eq)]
 struct Block {
@@ -96,6 +98,7 @@ fn blocks(text: &str) -> Vec<Block> {
 /// A folder that looks like the repository's root, and a hub that runs on it.
 struct Sandbox {
     address: String,
+    metrics: String,
     // What stays ends before the hub, the hub before its folder goes.
     staying: Vec<Service>,
     _hub: Service,
@@ -112,7 +115,9 @@ impl Sandbox {
         wrapper(folder.path(), &binary, &address)?;
         let mut command = Command::new(&binary);
         command.args(["serve", "--listen", &address.replace("localhost", "127.0.0.1")]);
-        command.args(["--data-dir", "data"]).current_dir(folder.path()).env("METRICS_LISTEN", "off");
+        let metrics = format!("127.0.0.1:{}", free_port()?);
+        command.args(["--data-dir", "data"]).current_dir(folder.path()).env("METRICS_LISTEN", &metrics);
+        command.env("LOG_DIR", "logs");
         // The blocks of all pages come from one address, in seconds; a reader takes one page at a time.
         command.env("AUTH_RATE_LIMIT_MAX", "1000");
         let mut hub = Service::start("hub", command, folder.path())?;
@@ -121,7 +126,7 @@ impl Sandbox {
             answer.is_ok_and(|answer| answer.status == 200 && answer.body.contains("syfthub-docs"))
         };
         hub.wait_at(port, Duration::from_mins(2), listed).context("the hub for the documentation")?;
-        Ok(Self { address, staying: Vec::new(), _hub: hub, folder })
+        Ok(Self { address, metrics, staying: Vec::new(), _hub: hub, folder })
     }
 
     /// Starts what stays and waits until the hub lists more than before.
@@ -138,7 +143,7 @@ impl Sandbox {
 
     /// The block with this hub's address, and nodes on free ports.
     fn adapted(&self, script: &str) -> String {
-        let script = script.replace(WRITTEN, &self.address);
+        let script = script.replace(WRITTEN, &self.address).replace(METRICS, &self.metrics);
         let mut parts = script.split(LISTEN);
         let mut adapted = parts.next().unwrap_or_default().to_owned();
         for part in parts {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use syfthub_proto::directory::{DescribeEndpointsRequest, Description, Place};
-use syfthub_rpc::{LinkedTask, Peer, spawn_linked, status, stubs, with_deadline};
+use syfthub_rpc::{LinkedTask, Peer, spawn_apart, status, stubs, with_deadline};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -158,7 +158,7 @@ impl Standings {
             if wanted.pending.len() < QUEUE && wanted.pending.insert(key) {
                 wanted.queue.push_front((key, place(owner, endpoint)));
                 drop(wanted);
-                self.asker.get_or_init(|| spawn_linked(ask_forever(Arc::clone(&self.shared))));
+                self.asker.get_or_init(|| spawn_apart(ask_forever(Arc::clone(&self.shared))));
                 self.shared.bell.notify_one();
             }
         }

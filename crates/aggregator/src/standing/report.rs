@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use syfthub_proto::directory::{Breaker, BreakerState as Wire, ReportBreakersRequest};
-use syfthub_rpc::{LinkedTask, Peer, spawn_linked, status, stubs, with_deadline};
+use syfthub_rpc::{LinkedTask, Peer, spawn_apart, status, stubs, with_deadline};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ impl Reporter {
 
     /// Begins, if it has not.
     pub(crate) fn start(&self) {
-        self.task.get_or_init(|| spawn_linked(report_forever(Arc::clone(&self.shared))));
+        self.task.get_or_init(|| spawn_apart(report_forever(Arc::clone(&self.shared))));
     }
 
     /// Takes everything back, before the process ends.
