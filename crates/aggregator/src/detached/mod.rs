@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use syfthub_cache::Cache;
 use syfthub_domain::{Error, ErrorCode, Result};
-use syfthub_rpc::{LinkedTask, spawn_linked};
+use syfthub_rpc::{LinkedTask, spawn_apart, spawn_linked};
 use syfthub_web::sse;
 use uuid::Uuid;
 
@@ -202,8 +202,8 @@ impl Runs {
         S: Stream<Item = (&'static str, Value)> + Send + 'static,
     {
         let (runs, shelf, run) = (Arc::downgrade(self), Arc::clone(&self.shelf), log.run);
-        let said = Arc::clone(log);
-        let task = spawn_linked(async move {
+        let (said, copied_to) = (Arc::clone(log), Arc::clone(&self.shelf));
+        let working = spawn_linked(async move {
             let work = async {
                 let mut events = std::pin::pin!(events);
                 while let Some((name, data)) = events.next().await {
@@ -214,12 +214,15 @@ impl Runs {
                 }
                 said.end();
             };
-            if shelf.is_shared() {
-                tokio::join!(work, shelf.copy(&said));
+            if copied_to.is_shared() {
+                tokio::join!(work, copied_to.copy(&said));
             } else {
                 work.await;
             }
-            drop(said);
+        });
+        // Not a part of the request any more, so that its span ends with the work.
+        let task = spawn_apart(async move {
+            working.join().await;
             tokio::time::sleep(KEPT).await;
             shelf.forget(name.as_deref(), run).await;
             if let Some(runs) = runs.upgrade() {

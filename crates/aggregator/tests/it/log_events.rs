@@ -278,3 +278,18 @@ async fn a_silent_source_is_told_with_its_time() {
     let told: &[&str] = &["path=\"ann/hung\"", "status=\"timeout\"", "Request timed out", "duration_ms="];
     assert_told(&lines, &[("data_source.query.failed", told)]);
 }
+
+#[tokio::test]
+async fn the_span_of_a_request_ends_with_its_work() {
+    let (lines, _log) = Lines::listen_to_spans(Level::INFO);
+    let (app, model) = (TestApp::new(), Upstream::model("ok").await);
+    let body = question(&model, &[]);
+    ask(&app, "/api/v1/chat", &body).await;
+    let mut request = with_id(post("/api/v1/chat", &body));
+    request.headers_mut().insert("idempotency-key", "7b0c9a52-2f0e-4d0c-9a3e-key".parse().unwrap());
+    assert_eq!(app.send(request).await.status, 200);
+    tokio::task::yield_now().await;
+    let text = lines.text();
+    let is_end = |line: &&str| line.contains("http{") && line.contains(" close ");
+    assert_eq!(text.lines().filter(is_end).count(), 2, "{text}");
+}
