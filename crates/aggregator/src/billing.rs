@@ -27,7 +27,8 @@ impl Billing {
 
     /// `{total_cost, currency, entries}`, or null when nobody reported anything.
     ///
-    /// The total is the sum of the charged entries, and null when they are in several currencies or none.
+    /// The total is the sum of the charged entries, and null when they are in several currencies or none, or
+    /// beyond all numbers.
     pub(crate) fn to_json(&self) -> Value {
         if self.0.is_empty() {
             return Value::Null;
@@ -41,7 +42,8 @@ impl Billing {
             // Amounts are decimal; without this 0.1 + 0.2 would be shown as 0.30000000000000004.
             (sum * 1e9).round() / 1e9
         });
-        json!({"total_cost": total, "currency": currency, "entries": self.0})
+        let total = total.filter(|total| total.is_finite());
+        json!({"total_cost": total, "currency": total.and(currency), "entries": self.0})
     }
 }
 
@@ -123,6 +125,12 @@ mod tests {
         let billing = billing(json!([charged(1.0, "USD"), charged(1.0, "EUR")]));
         assert_eq!(billing["total_cost"], Value::Null);
         assert_eq!(billing["currency"], Value::Null);
+    }
+
+    #[test]
+    fn amounts_without_end_have_no_total() {
+        let billing = billing(json!([charged(1e308, "USD"), charged(1e308, "USD")]));
+        assert_eq!((&billing["total_cost"], &billing["currency"]), (&Value::Null, &Value::Null));
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub mod command;
 mod conversations;
 pub mod dedupe;
 mod detached;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod generate;
 pub mod mask;
 mod measure;

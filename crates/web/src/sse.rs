@@ -109,9 +109,25 @@ fn kept_alive(frames: impl Stream<Item = Bytes> + Send + 'static) -> impl Stream
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_one_line_that_every_client_splits_alike(
+            text in prop_oneof![any::<String>(), "[\0-\u{20}\u{7f}\u{85}\u{2028}\u{2029}\u{feff}a:]{0,20}"], key in any::<String>()
+        ) {
+            let mut data = json!({"content": text});
+            data[&key] = json!(text);
+            let frame = frame("token", &data);
+            let frame = std::str::from_utf8(&frame).unwrap();
+            let line = frame.strip_prefix("event: token\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
+            prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == 0x7f), "{line:?}");
+            prop_assert_eq!(serde_json::from_str::<Value>(line).unwrap(), data);
+        }
+    }
 
     #[test]
     fn a_frame_is_two_ascii_lines_and_says_the_same() {

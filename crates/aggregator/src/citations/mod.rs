@@ -4,6 +4,8 @@
 //! One pass over the text, so that a hostile model cannot make it slow.
 
 mod attribution;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod passage;
 
 use std::fmt::Write as _;
@@ -52,16 +54,45 @@ pub fn annotate_known(answer: &str, is_document: impl Fn(u32) -> bool) -> Annota
         annotated.say(before);
         sentences.read(before);
         if let Some((numbers, after)) = read_marker(marked) {
-            annotated.mark(&numbers, &sentences, &is_document);
+            if !annotated.mark(&numbers, &sentences, &is_document) && is_forged(&annotated.text, after) {
+                annotated.say(GAP);
+                sentences.read(GAP);
+            }
             rest = after;
         } else {
-            annotated.say(OPEN);
-            sentences.read(OPEN);
             rest = &marked[OPEN.len()..];
+            for literal in [OPEN, if is_endless(rest) { GAP } else { "" }] {
+                annotated.say(literal);
+                sentences.read(literal);
+            }
         }
     }
     annotated.say(rest);
     annotated
+}
+
+/// Stands where a text would become a marker that nobody has looked at.
+const GAP: &str = "\u{fffd}";
+
+/// Whether the texts before and after a marker that was taken out make a marker together:
+/// `[cite:[cite:9]1-0:5]`.
+fn is_forged(before: &str, after: &str) -> bool {
+    let reach = MAX_NUMBERS + OPEN.len();
+    let Some(open) = before.bytes().rev().take(reach).position(|byte| byte == b'[') else {
+        return before.len() >= reach && before.bytes().rev().take(reach).all(belongs_to_marker);
+    };
+    let mut joined = before[before.len() - open - 1..].to_owned();
+    joined.push_str(&after[..after.floor_char_boundary(reach)]);
+    read_marker(&joined).is_some() || joined.strip_prefix(OPEN).is_some_and(is_endless)
+}
+
+/// Whether a text after `[cite:` goes on like a marker for longer than one is read.
+fn is_endless(body: &str) -> bool {
+    body.len() > MAX_NUMBERS && body.bytes().take(MAX_NUMBERS + 1).all(belongs_to_marker)
+}
+
+fn belongs_to_marker(byte: u8) -> bool {
+    byte.is_ascii_digit() || b", -:".contains(&byte)
 }
 
 impl Annotated {
@@ -71,12 +102,13 @@ impl Annotated {
         self.clean.push_str(text);
     }
 
-    fn mark(&mut self, numbers: &str, sentences: &Sentences, is_document: impl Fn(u32) -> bool) {
+    /// Whether anything is left of the marker.
+    fn mark(&mut self, numbers: &str, sentences: &Sentences, is_document: impl Fn(u32) -> bool) -> bool {
         let known = |number: &&str| number.parse().is_ok_and(&is_document);
         let (good, other): (Vec<&str>, Vec<&str>) = numbers.split(',').partition(known);
         self.removed += other.len();
         if good.is_empty() {
-            return;
+            return false;
         }
         let list = good.join(",");
         let (start, end) = (sentences.start(), sentences.position);
@@ -85,6 +117,7 @@ impl Annotated {
         let _ = write!(self.plain, "{OPEN}{list}]");
         self.markers.push(good.iter().filter_map(|number| number.parse().ok()).collect());
         self.covered.push(sentences.start_byte()..sentences.bytes);
+        true
     }
 }
 
@@ -95,10 +128,15 @@ const MAX_NUMBERS: usize = 200;
 
 /// Reads `[cite:1,2]` at the start of `text`: the numbers without blanks, and what follows. Blanks may
 /// stand around the commas only: `1 2` is two numbers to a reader and must not become document 12.
+///
+/// A model that has seen its earlier answers imitates them and writes `[cite:1-0:13]`. Its range means nothing,
+/// and must not reach clients as if it were ours.
 fn read_marker(text: &str) -> Option<(String, &str)> {
     let body = text.strip_prefix(OPEN)?;
     let length = body.bytes().take(MAX_NUMBERS + 1).position(|byte| byte == b']')?;
-    let (numbers, after) = (&body[..length], &body[length + 1..]);
+    let (body, after) = (&body[..length], &body[length + 1..]);
+    let numbers =
+        body.split_once('-').filter(|(_, range)| is_range(range)).map_or(body, |(numbers, _)| numbers);
     let mut list = String::with_capacity(length);
     for number in numbers.split(',').map(|part| part.trim_matches(' ')).filter(|part| !part.is_empty()) {
         if !number.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -110,6 +148,12 @@ fn read_marker(text: &str) -> Option<(String, &str)> {
         list.push_str(number);
     }
     (!list.is_empty()).then_some((list, after))
+}
+
+/// Whether a text is `0:13`.
+fn is_range(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once(':').is_some_and(|(start, end)| is_number(start) && is_number(end))
 }
 
 /// Follows the clean text and knows where the sentence in hand began.
@@ -202,6 +246,10 @@ mod tests {
             "[CITE:1]",
             "[cite:1 2]",
             "[cite:3,1 2]",
+            "[cite:1-]",
+            "[cite:1-3]",
+            "[cite:-0:3]",
+            "[cite:1-0:3:4]",
         ] {
             let annotated = annotate(text);
             assert_eq!((annotated.text.as_str(), annotated.plain.as_str()), (text, text));
@@ -229,6 +277,27 @@ mod tests {
         assert_eq!((annotated.markers, annotated.removed), (vec![vec![1], vec![2]], 2));
         let covered: Vec<&str> = annotated.covered.into_iter().map(|range| &annotated.clean[range]).collect();
         assert_eq!(covered, ["Two ", "Three "]);
+    }
+
+    #[test]
+    fn a_range_that_the_model_made_up_is_replaced() {
+        assert_eq!(annotate("One. Two [cite:1-0:99].").text, "One. Two [cite:1-5:9].");
+        assert_eq!(annotate_known("Two [cite:7-0:3].", |_| false).text, "Two .");
+    }
+
+    #[test]
+    fn what_is_left_around_a_removed_marker_is_none() {
+        let known = |number| number == 1;
+        for forged in ["[cite:[cite:9]1-0:5]", "[ci[cite:9]te:1]", "[ci[cite:9]te:[cite:9]1,2]"] {
+            let annotated = annotate_known(forged, known);
+            assert!(annotated.text.contains(GAP), "{}", annotated.text);
+            assert!(annotate(&annotated.plain).markers.is_empty(), "{}", annotated.plain);
+        }
+        assert_eq!(annotate_known("[x[cite:9]]", known).text, "[x]");
+        let numbers = "1,".repeat(MAX_NUMBERS);
+        assert!(annotate(&format!("[cite:{numbers}1-0:5]")).text.contains(GAP));
+        let halves = format!("[cite:{0}[cite:9]{0}[cite:9]1-0:5]", &numbers[..150]);
+        assert!(annotate_known(&halves, known).text.contains(GAP));
     }
 
     fn strip(answer: &str) -> String {

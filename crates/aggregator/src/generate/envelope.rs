@@ -66,9 +66,11 @@ const TOOL_CALL: Shape = Shape::Keys(&[
     ("function", Shape::Keys(&[("name", Shape::Leaf), ("arguments", Shape::Leaf)])),
 ]);
 /// Most calls of functions in an answer.
-const MAX_TOOL_CALLS: usize = 128;
+pub(super) const MAX_TOOL_CALLS: usize = 128;
+/// Longest message of a model that gave up, in code points.
+pub(super) const MAX_ERROR: usize = 500;
 /// Longest reason to stop, in code points.
-const MAX_REASON: usize = 50;
+pub(super) const MAX_REASON: usize = 50;
 /// The envelope inside.
 pub(super) const SUMMARY: Shape = Shape::Keys(&[
     ("message", Shape::Keys(&[("content", Shape::Leaf)])),
@@ -132,7 +134,7 @@ pub(super) fn error_text(json: &Value) -> Option<String> {
     ["/error/message", "/error", "/detail", "/message"]
         .iter()
         .find_map(|pointer| json.pointer(pointer).and_then(Value::as_str))
-        .map(|text| text.chars().take(500).collect())
+        .map(|text| text.chars().take(MAX_ERROR).collect())
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 mod body;
 mod envelope;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod stream;
 
 use futures::FutureExt;

@@ -7,7 +7,7 @@ use super::envelope::{self, SUMMARY, USAGE, Usage};
 use crate::shape::{self, Shape};
 
 /// Longest line that is read, in bytes.
-const MAX_LINE: usize = 1024 * 1024;
+pub(super) const MAX_LINE: usize = 1024 * 1024;
 
 /// What is kept of a line, whatever its dialect.
 const LINE: Shape = Shape::Keys(&[
@@ -59,6 +59,8 @@ pub(super) struct Reader {
     has_end: bool,
     /// The dialect is one whose answers have an end that is told.
     tells_end: bool,
+    /// The first line was read, the only one that may begin with a byte order mark.
+    has_begun: bool,
 }
 
 /// How a stream stands that says nothing more.
@@ -115,6 +117,8 @@ impl Reader {
     fn read_line(&mut self, line: &[u8], items: &mut Vec<Item>) {
         let line = String::from_utf8_lossy(line);
         let line = line.strip_suffix('\r').unwrap_or(&line);
+        let line = line.strip_prefix('\u{feff}').filter(|_| !self.has_begun).unwrap_or(line);
+        self.has_begun = true;
         if line.is_empty() {
             self.is_error = false;
         } else if let Some(name) = line.strip_prefix("event:") {
@@ -278,6 +282,11 @@ mod tests {
             assert_eq!(ending(&format!("{chunk}\n\n{end}")), Ending::Complete, "{end}");
         }
         assert_eq!(ending("data: words\n\ndata: {\"content\":\"a\"}"), Ending::Untold);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        assert_eq!(read("\u{feff}data: a\n\n\u{feff}data: b\ndata: c"), [text("a"), text("c")]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Asks the selected data sources, all at once. What one source does never affects another.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod read;
 
 use std::time::Duration;

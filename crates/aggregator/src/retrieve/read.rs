@@ -7,7 +7,7 @@ use crate::shape::{self, Shape};
 use crate::space::Held;
 
 /// Longest title, in code points.
-const MAX_TITLE_CHARS: usize = 300;
+pub(super) const MAX_TITLE_CHARS: usize = 300;
 /// Stands for a summary without text.
 const EMPTY_SUMMARY: &str = "The source found nothing for this question.";
 

@@ -60,7 +60,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// From a complete answer with a status other than 200.
-    pub(super) fn from_answer(code: u16, retry_after: Option<u32>, body: &[u8]) -> Self {
+    pub(crate) fn from_answer(code: u16, retry_after: Option<u32>, body: &[u8]) -> Self {
         let json = shape::read(body, ERROR).ok();
         if json.is_none() && is_web_page(body) {
             if code != 403 {

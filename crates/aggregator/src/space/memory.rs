@@ -58,7 +58,7 @@ impl Held {
     }
 
     /// A part of no budget, which holds nothing.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn nothing() -> Self {
         Memory::new(0).hold()
     }
