@@ -11,7 +11,7 @@ use syfthub_cache::Cache;
 use syfthub_config::Settings;
 use syfthub_domain::fault::FaultSink;
 use syfthub_domain::{Result, SharedClock};
-use syfthub_egress::{Client, Limits};
+use syfthub_egress::{Client, Limits, Outside};
 use syfthub_logging::Metrics;
 use syfthub_rpc::{InternalKey, Peer, stubs};
 use syfthub_web::browser::BrowserCookie;
@@ -94,6 +94,11 @@ impl App {
 
     /// The same at another pace.
     pub fn build_at(settings: &Settings, deps: Deps, pace: Pace) -> Result<Self> {
+        Self::build_in(&Outside::default(), settings, deps, pace)
+    }
+
+    /// The same in another world outside.
+    pub fn build_in(outside: &Outside, settings: &Settings, deps: Deps, pace: Pace) -> Result<Self> {
         let aggregator = settings.aggregator.clone();
         let limits = Limits {
             connect: CONNECT_TIMEOUT.min(aggregator.retrieval_timeout),
@@ -101,7 +106,7 @@ impl App {
             total: aggregator.total_timeout + SLACK,
             max_body: MAX_ANSWER,
         };
-        let client = Client::guarded(&settings.egress, limits)?;
+        let client = Client::guarded_in(outside, &settings.egress, limits)?;
         let quotes = settings.log.request_body || settings.log.response_body;
         let space = Space::new(client, pace.retry_waits, &aggregator.rules).quoting(quotes);
         let reranker = aggregator.rules.reranker.clone().map(External::new).transpose()?;

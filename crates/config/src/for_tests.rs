@@ -98,6 +98,7 @@ const TEST_AUDIT: Audit = Audit {
 const TEST_LOG: Log = Log {
     level: LogLevel::Info,
     format: LogFormat::Json,
+    request_headers: false,
     request_body: false,
     response_body: false,
     dir: None,

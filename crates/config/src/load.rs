@@ -207,21 +207,26 @@ fn metrics_listen(reader: &mut Reader) -> MetricsListen {
 fn log(reader: &mut Reader, debug: bool) -> Log {
     let mut level = reader.level("LOG_LEVEL", LogLevel::Info);
     let mut format = reader.choice("LOG_FORMAT", "json");
+    let mut request_headers = reader.flag("LOG_REQUEST_HEADERS", false);
     let mut request_body = reader.flag("LOG_REQUEST_BODY", false);
     if reader.role == Role::Aggregator {
         let unset = !reader.sources.is_set("LOG_FORMAT");
         level = reader.level("AGGREGATOR_LOG_LEVEL", level);
         format = reader.choice("AGGREGATOR_LOG_FORMAT", if debug && unset { "console" } else { format });
+        request_headers = reader.flag("AGGREGATOR_LOG_REQUEST_HEADERS", request_headers);
         request_body = reader.flag("AGGREGATOR_LOG_REQUEST_BODY", request_body);
     }
     Log {
         level,
         format: if format == "console" { LogFormat::Console } else { LogFormat::Json },
+        request_headers,
         request_body,
         response_body: reader.flag("LOG_RESPONSE_BODY", false),
         dir: reader.path("LOG_DIR"),
     }
 }
 
+#[cfg(test)]
+mod aggregator_tests;
 #[cfg(test)]
 mod tests;

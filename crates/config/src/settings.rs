@@ -240,6 +240,8 @@ pub struct Log {
     pub level: LogLevel,
     /// Shape of the lines on standard output.
     pub format: LogFormat,
+    /// Log headers of requests, redacted and cut.
+    pub request_headers: bool,
     /// Log request bodies, redacted and cut.
     pub request_body: bool,
     /// Log bodies of error responses, redacted and cut.

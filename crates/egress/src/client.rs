@@ -1,5 +1,6 @@
 //! The two clients.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::Method;
@@ -7,7 +8,7 @@ use syfthub_config::{Egress, EgressAllow};
 use url::Url;
 
 use crate::error::Error;
-use crate::guard::{Guard, GuardedResolver, check_form};
+use crate::guard::{Guard, GuardedResolver, Names, check_form, system_names};
 use crate::request::Request;
 use crate::tls::install_tls;
 
@@ -35,6 +36,25 @@ impl Default for Limits {
     }
 }
 
+/// What a client believes of the world outside. By default that is what the system says.
+#[derive(Clone, Default)]
+pub struct Outside {
+    /// Tells the addresses of names.
+    pub names: Option<Names>,
+    /// Certificates (DER) of those who vouch for servers, instead of the system's.
+    pub authorities: Vec<Vec<u8>>,
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = if self.names.is_some() { "given" } else { "of the system" };
+        f.debug_struct("Outside")
+            .field("names", &names)
+            .field("authorities", &self.authorities.len())
+            .finish()
+    }
+}
+
 /// Makes outbound calls. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -48,15 +68,25 @@ pub struct Client {
 impl Client {
     /// A client for URLs that users supplied.
     pub fn guarded(settings: &Egress, limits: Limits) -> Result<Self, Error> {
+        Self::guarded_in(&Outside::default(), settings, limits)
+    }
+
+    /// The same in another world. The guard holds there as it does here.
+    pub fn guarded_in(outside: &Outside, settings: &Egress, limits: Limits) -> Result<Self, Error> {
         let guard = Guard::new(settings);
-        let http = build(limits, Some(GuardedResolver(guard.allow())))?;
-        let strict = build(limits, Some(GuardedResolver(EgressAllow::Public)))?;
+        let names = outside.names.clone().unwrap_or_else(system_names);
+        let build_for = |mode| {
+            let resolver = GuardedResolver { mode, names: names.clone() };
+            build(limits, Some(&resolver), &outside.authorities)
+        };
+        let http = build_for(guard.allow())?;
+        let strict = build_for(EgressAllow::Public)?;
         Ok(Self { http, strict, guard: Some(guard), limits })
     }
 
     /// A client for URLs that the operator configured: no address is refused.
     pub fn operator(limits: Limits) -> Result<Self, Error> {
-        let http = build(limits, None)?;
+        let http = build(limits, None, &[])?;
         Ok(Self { strict: http.clone(), http, guard: None, limits })
     }
 
@@ -96,25 +126,35 @@ impl Client {
     }
 }
 
-fn build(limits: Limits, resolver: Option<GuardedResolver>) -> Result<reqwest::Client, Error> {
+fn build(
+    limits: Limits,
+    resolver: Option<&GuardedResolver>,
+    authorities: &[Vec<u8>],
+) -> Result<reqwest::Client, Error> {
     install_tls();
+    let setup = |error: reqwest::Error| Error::Setup(error.to_string());
+    if !authorities.is_empty() {
+        let parse = |der: &Vec<u8>| reqwest::Certificate::from_der(der).map_err(setup);
+        let authorities = authorities.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        return builder(limits, resolver).tls_certs_only(authorities).build().map_err(setup);
+    }
     match builder(limits, resolver).build() {
         Ok(client) => Ok(client),
         // A machine without certificate authorities can still call plain HTTP, which is all that a
         // hub on one machine needs. HTTPS calls will then fail one by one.
         Err(first) => {
             tracing::warn!(error = %first, "egress.no_certificate_authorities");
-            without_authorities(limits, resolver).build().map_err(|error| Error::Setup(error.to_string()))
+            without_authorities(limits, resolver).build().map_err(setup)
         }
     }
 }
 
-fn without_authorities(limits: Limits, resolver: Option<GuardedResolver>) -> reqwest::ClientBuilder {
+fn without_authorities(limits: Limits, resolver: Option<&GuardedResolver>) -> reqwest::ClientBuilder {
     builder(limits, resolver).tls_certs_only(std::iter::empty())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that makes HTTP clients")]
-fn builder(limits: Limits, resolver: Option<GuardedResolver>) -> reqwest::ClientBuilder {
+fn builder(limits: Limits, resolver: Option<&GuardedResolver>) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("SyftHub/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -126,7 +166,7 @@ fn builder(limits: Limits, resolver: Option<GuardedResolver>) -> reqwest::Client
         .pool_idle_timeout(IDLE_TIME)
         .tcp_nodelay(true);
     match resolver {
-        Some(resolver) => builder.dns_resolver(resolver),
+        Some(resolver) => builder.dns_resolver(resolver.clone()),
         None => builder,
     }
 }

@@ -45,6 +45,9 @@ pub enum Error {
     /// No connection.
     #[error("no connection: {0}")]
     Connect(String),
+    /// The server's certificate is not one to trust.
+    #[error("the certificate is not good: {0}")]
+    Certificate(&'static str),
     /// The connection broke or the answer is not HTTP.
     #[error("the exchange failed: {0}")]
     Exchange(String),
@@ -74,6 +77,9 @@ impl Error {
         if find::<Unresolvable>(&error).is_some() {
             return Self::Unresolvable;
         }
+        if let Some(rustls::Error::InvalidCertificate(fault)) = find::<rustls::Error>(&error) {
+            return Self::Certificate(certificate_fault(fault));
+        }
         let error = error.without_url();
         if error.is_timeout() {
             Self::Timeout
@@ -87,6 +93,19 @@ impl Error {
     }
 }
 
+/// What is wrong with a certificate, for its owner.
+fn certificate_fault(fault: &rustls::CertificateError) -> &'static str {
+    use rustls::CertificateError as Fault;
+    match fault {
+        Fault::Expired | Fault::ExpiredContext { .. } => "it has expired",
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => "it is not valid yet",
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "it is for another name",
+        Fault::UnknownIssuer => "it was issued by nobody whom this machine trusts",
+        Fault::Revoked => "it was revoked",
+        _ => "it cannot be verified",
+    }
+}
+
 /// The resolver found nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("the host name cannot be resolved")]
@@ -96,6 +115,11 @@ fn find<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 
     let mut next = Some(error);
     while let Some(current) = next {
         if let Some(found) = current.downcast_ref::<E>() {
+            return Some(found);
+        }
+        // An I/O error names the source of what it wraps, not what it wraps.
+        let wrapped = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(found) = wrapped.and_then(|wrapped| find::<E>(wrapped)) {
             return Some(found);
         }
         next = current.source();
@@ -122,6 +146,9 @@ impl From<Error> for DomainError {
             Error::Build(_) => (ErrorCode::BadRequest, "The address cannot be called".to_owned()),
             Error::Timeout => (ErrorCode::UpstreamTimeout, "The endpoint did not answer in time".to_owned()),
             Error::Connect(_) => (ErrorCode::UpstreamFailed, "Could not connect to the endpoint".to_owned()),
+            Error::Certificate(fault) => {
+                (ErrorCode::UpstreamFailed, format!("The endpoint's certificate is not good: {fault}"))
+            }
             Error::TooLarge { max } => {
                 (ErrorCode::UpstreamFailed, format!("The endpoint's answer is larger than {max} bytes"))
             }

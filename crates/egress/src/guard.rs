@@ -88,19 +88,32 @@ const MAX_LOOKUPS: usize = 64;
 
 static LOOKUPS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MAX_LOOKUPS)));
 
+/// Tells the addresses of a host name. It may block.
+pub type Names = Arc<dyn Fn(&str) -> std::io::Result<Vec<IpAddr>> + Send + Sync>;
+
+/// Asks the system.
+pub(crate) fn system_names() -> Names {
+    Arc::new(|host| Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect()))
+}
+
 /// Resolves names for the connector and hands over only addresses that are allowed: what was checked
 /// is what is dialled, so a name that changes its address between the two gains nothing.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct GuardedResolver(pub(crate) EgressAllow);
+#[derive(Clone)]
+pub(crate) struct GuardedResolver {
+    pub(crate) mode: EgressAllow,
+    pub(crate) names: Names,
+}
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let mode = self.0;
+        let Self { mode, names } = self.clone();
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            let found = look_up(Arc::clone(&LOOKUPS), move || (host, 0).to_socket_addrs()).await;
+            let found = look_up(Arc::clone(&LOOKUPS), move || names(&host)).await;
             let found = found.map_err(|_| Unresolvable)?;
-            Ok(Box::new(admit(mode, found.collect())?.into_iter()) as Addrs)
+            // The connector puts the port of the URL in.
+            let found = found.into_iter().map(|address| SocketAddr::new(address, 0)).collect();
+            Ok(Box::new(admit(mode, found)?.into_iter()) as Addrs)
         })
     }
 }

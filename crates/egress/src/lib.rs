@@ -13,8 +13,9 @@ mod response;
 mod tls;
 
 pub use address::{Class, classify};
-pub use client::{Client, Limits};
+pub use client::{Client, Limits, Outside};
 pub use error::{Error, Refusal};
+pub use guard::Names;
 pub use request::Request;
 pub use response::Response;
 pub use tls::install_tls;

@@ -41,7 +41,7 @@ impl<'a> MakeWriter<'a> for Buffer {
 }
 
 fn log(level: LogLevel, format: LogFormat, dir: Option<PathBuf>) -> Log {
-    Log { level, format, request_body: false, response_body: false, dir }
+    Log { level, format, request_headers: false, request_body: false, response_body: false, dir }
 }
 
 fn with_logging(log: &Log, work: impl FnOnce(&Buffer, &Handle)) {

@@ -58,6 +58,7 @@ fn quiet_log() -> Log {
     Log {
         level: LogLevel::Warning,
         format: LogFormat::Console,
+        request_headers: false,
         request_body: false,
         response_body: false,
         dir: None,

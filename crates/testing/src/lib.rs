@@ -10,6 +10,7 @@ pub mod log;
 pub mod postgres;
 pub mod redis;
 pub mod smtp;
+pub mod tls;
 pub mod upstream;
 pub mod wait;
 

@@ -20,12 +20,16 @@ const SILENT: &[&str] =
     &["/health", "/healthz", "/ready", "/metrics", "/docs", "/redoc", "/openapi.json", "/nginx-health"];
 /// A body longer than this is not logged, in bytes.
 const MAX_LOGGED_BODY: usize = 64 * 1024;
+/// Most headers that are logged.
+const MAX_HEADERS: usize = 100;
 /// Longest user agent that is logged, in characters.
 const MAX_AGENT: usize = 256;
 
-/// Which bodies are logged, redacted (`LOG_REQUEST_BODY`, `LOG_RESPONSE_BODY`).
+/// What is logged, redacted (`LOG_REQUEST_HEADERS`, `LOG_REQUEST_BODY`, `LOG_RESPONSE_BODY`).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AccessLog {
+    /// Headers of requests.
+    pub request_headers: bool,
     /// Bodies of requests that are JSON.
     pub request_body: bool,
     /// Bodies of error answers.
@@ -55,6 +59,7 @@ pub(crate) async fn layer(
         return next.run(request).await;
     }
     let facts = Facts::of(&request);
+    let headers = options.request_headers.then(|| told_headers(request.headers()));
     let started = Instant::now();
     let peeked = async { if options.request_body { peek_request(&mut request).await } else { None } };
     let peeked = tokio::time::timeout(patience, peeked).await;
@@ -62,7 +67,7 @@ pub(crate) async fn layer(
     tracing::info!(
         target: "syfthub.api.access",
         method = facts.method, path = facts.path, query = facts.query,
-        client_ip = facts.client_ip, user_agent = facts.user_agent, body,
+        client_ip = facts.client_ip, user_agent = facts.user_agent, headers, body,
         "request.started"
     );
     let mut answer = if late { overdue() } else { next.run(request).await };
@@ -113,6 +118,16 @@ impl Facts {
 fn silent(path: &str) -> bool {
     let first = path.get(1..).and_then(|rest| rest.find('/')).map_or(path, |end| &path[..=end]);
     SILENT.contains(&first)
+}
+
+/// Headers as JSON; of those that are there twice the last counts.
+fn told_headers(headers: &HeaderMap) -> String {
+    let told = headers.iter().take(MAX_HEADERS).map(|(name, value)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
+    });
+    let mut told = Value::Object(told.collect());
+    redact::redact_input(&mut told);
+    told.to_string()
 }
 
 async fn peek_request(request: &mut Request) -> Option<String> {

@@ -28,7 +28,7 @@ pub struct Stack {
     pub trusted_proxies: TrustedProxies,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
-    /// Which bodies are logged.
+    /// What is logged of requests and answers.
     pub access_log: AccessLog,
     /// Largest request body, in bytes.
     pub body_limit: usize,
@@ -48,6 +48,7 @@ impl Stack {
             trusted_proxies: TrustedProxies::new(&settings.http.trusted_proxies),
             cors_origins: settings.public.cors_origins.clone(),
             access_log: AccessLog {
+                request_headers: settings.log.request_headers,
                 request_body: settings.log.request_body,
                 response_body: settings.log.response_body,
             },

@@ -82,6 +82,9 @@ fn is_forged(before: &str, after: &str) -> bool {
         return before.len() >= reach && before.bytes().rev().take(reach).all(belongs_to_marker);
     };
     let mut joined = before[before.len() - open - 1..].to_owned();
+    if joined.contains(']') {
+        return false;
+    }
     joined.push_str(&after[..after.floor_char_boundary(reach)]);
     read_marker(&joined).is_some() || joined.strip_prefix(OPEN).is_some_and(is_endless)
 }
@@ -294,6 +297,7 @@ mod tests {
             assert!(annotate(&annotated.plain).markers.is_empty(), "{}", annotated.plain);
         }
         assert_eq!(annotate_known("[x[cite:9]]", known).text, "[x]");
+        assert_eq!(annotate_known("A [cite:1]. B [cite:9].", known).text, "A [cite:1-0:2]. B .");
         let numbers = "1,".repeat(MAX_NUMBERS);
         assert!(annotate(&format!("[cite:{numbers}1-0:5]")).text.contains(GAP));
         let halves = format!("[cite:{0}[cite:9]{0}[cite:9]1-0:5]", &numbers[..150]);

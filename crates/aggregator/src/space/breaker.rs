@@ -130,7 +130,7 @@ impl Verdict {
             Failure::Status { .. } | Failure::WebPage { .. } | Failure::InvalidJson | Failure::TooLarge => {
                 Self::Alive
             }
-            Failure::Unreachable { .. } => Self::Failing,
+            Failure::Unreachable { .. } | Failure::Certificate { .. } => Self::Failing,
             Failure::Timeout if was_asked => Self::Failing,
             _ => Self::Nothing,
         }

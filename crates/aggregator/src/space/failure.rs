@@ -25,6 +25,11 @@ pub(crate) enum Failure {
         "Cannot reach {origin}; its owner should check that the service runs and that the published address is right"
     )]
     Unreachable { origin: String },
+    /// Who answers there cannot show that it is who it should be.
+    #[error(
+        "The certificate of {origin} is not good: {fault}; its owner should renew it, or publish the name that it is for"
+    )]
+    Certificate { origin: String, fault: &'static str },
     /// The address is one that the hub does not call.
     #[error("The address {origin} is not allowed here: {reason}")]
     Refused { origin: String, reason: String },
@@ -90,6 +95,7 @@ impl Failure {
             Egress::Timeout => Self::Timeout,
             Egress::TooLarge { .. } => Self::TooLarge,
             Egress::Invalid(_) => Self::InvalidJson,
+            Egress::Certificate(fault) => Self::Certificate { origin, fault },
             Egress::Refused { reason } => Self::Refused { origin, reason: reason.to_string() },
             other => {
                 tracing::debug!(target: "syfthub.aggregator.space", origin, %other, "endpoint.unreachable");

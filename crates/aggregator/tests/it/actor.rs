@@ -13,6 +13,7 @@ use syfthub_aggregator::{App, Deps, Pace};
 use syfthub_cache::Cache;
 use syfthub_config::Settings;
 use syfthub_domain::{FixedClock, Timestamp};
+use syfthub_egress::Outside;
 use syfthub_rpc::Peer;
 use tower::ServiceExt;
 
@@ -32,6 +33,20 @@ pub(crate) struct Answer {
     pub(crate) text: String,
 }
 
+/// The events that the published clients know.
+const EVENTS: [&str; 10] = [
+    "retrieval_start",
+    "source_complete",
+    "reranking_start",
+    "reranking_complete",
+    "retrieval_complete",
+    "generation_start",
+    "generation_heartbeat",
+    "token",
+    "done",
+    "error",
+];
+
 impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
@@ -47,7 +62,9 @@ impl Answer {
                 let (name, data) = frame.split_once('\n').unwrap();
                 assert!(!data.contains('\n'), "one data line per event: {frame}");
                 let data = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
-                (name.strip_prefix("event: ").unwrap().to_owned(), data)
+                let name = name.strip_prefix("event: ").unwrap();
+                assert!(EVENTS.contains(&name), "clients take the event {name} for an error");
+                (name.to_owned(), data)
             })
             .collect()
     }
@@ -74,6 +91,13 @@ impl TestApp {
         Self::sharing(None, change)
     }
 
+    /// In another world outside.
+    pub(crate) fn outside(outside: &Outside, change: impl FnOnce(&mut Settings)) -> Self {
+        let hub = FakeHub::default();
+        let peer = hub.peer();
+        Self::made(outside, (hub, peer), None, change)
+    }
+
     /// One of several processes that share a cache.
     pub(crate) fn sharing(cache: Option<Cache>, change: impl FnOnce(&mut Settings)) -> Self {
         let hub = FakeHub::default();
@@ -88,6 +112,15 @@ impl TestApp {
         cache: Option<Cache>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
+        Self::made(&Outside::default(), (hub, peer), cache, change)
+    }
+
+    fn made(
+        outside: &Outside,
+        (hub, peer): (FakeHub, Peer),
+        cache: Option<Cache>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = Settings::for_tests(Path::new("unused"));
         change(&mut settings);
         let clock = FixedClock::new(Timestamp::from_secs(1_800_000_000));
@@ -99,7 +132,7 @@ impl TestApp {
             patience: Duration::from_secs(2),
             silence: Duration::from_millis(500),
         };
-        let app = App::build_at(&settings, deps, pace).unwrap();
+        let app = App::build_in(outside, &settings, deps, pace).unwrap();
         Self { app, hub, clock }
     }
 

@@ -202,6 +202,7 @@ async fn when_ranking_fails_the_answer_still_comes_without_shares() {
     assert_eq!(answer.event("retrieval_complete")["total_documents"], 5);
     let prompt = model.last_user_message();
     assert!(prompt.contains(r#"source="ann/big" title="T19" relevance="0.19""#), "{}", &prompt[..600]);
+    assert!(prompt.contains("restore restore restore"), "the text of the document");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use axum::response::{Html, IntoResponse, Redirect};
 use serde_json::{Value, json};
+use syfthub_egress::Outside;
 
 use crate::actor::{TestApp, endpoint, question};
 use crate::log::Lines;
@@ -16,11 +17,21 @@ pub(crate) async fn report(hostile: &Upstream) -> Value {
     report_at(&hostile.url).await
 }
 
-/// The same for an address. What failed is in the log, with the name of the endpoint.
+/// The same for an address.
 pub(crate) async fn report_at(url: &str) -> Value {
+    report_in(&Outside::default(), url).await
+}
+
+/// The same in another world outside.
+pub(crate) async fn report_in(outside: &Outside, url: &str) -> Value {
+    let limit = Duration::from_secs(2);
+    report_by(&TestApp::outside(outside, |settings| settings.aggregator.retrieval_timeout = limit), url).await
+}
+
+/// The same by a service that is there. What failed is in the log, with the name of the endpoint.
+pub(crate) async fn report_by(app: &TestApp, url: &str) -> Value {
     let (lines, _log) = Lines::listen();
     let started = Instant::now();
-    let app = TestApp::with(|settings| settings.aggregator.retrieval_timeout = Duration::from_secs(2));
     let (model, good) = (Upstream::model("fine").await, Upstream::source(&[("A", "x", 0.5)]).await);
     let mut body = question(&model, &[("ann/good", &good)]);
     body["data_sources"].as_array_mut().unwrap().push(endpoint("eve", "evil", url));

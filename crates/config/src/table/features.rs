@@ -148,6 +148,14 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
     )
     .only(&[Role::Aggregator]),
     setting(
+        "AGGREGATOR_LOG_REQUEST_HEADERS",
+        Section::Aggregator,
+        Kind::Flag,
+        "LOG_REQUEST_HEADERS",
+        "Log request headers of the aggregator.",
+    )
+    .only(&[Role::Aggregator]),
+    setting(
         "AGGREGATOR_LOG_REQUEST_BODY",
         Section::Aggregator,
         Kind::Flag,

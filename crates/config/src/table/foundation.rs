@@ -126,6 +126,8 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
         "Lowest severity that is logged."),
     setting("LOG_FORMAT", Section::Logging, Kind::Choice(&["json", "console"]), "json",
         "`json`: one object per line. `console`: text for people."),
+    setting("LOG_REQUEST_HEADERS", Section::Logging, Kind::Flag, "false",
+        "Log the headers of requests, with credentials, cookies and keys replaced and long values cut."),
     setting("LOG_REQUEST_BODY", Section::Logging, Kind::Flag, "false",
         "Log request bodies, with secrets replaced and long texts cut. They may still hold personal data."),
     setting("LOG_RESPONSE_BODY", Section::Logging, Kind::Flag, "false",

@@ -10,6 +10,7 @@ fn log() -> Log {
     Log {
         level: LogLevel::Info,
         format: LogFormat::Json,
+        request_headers: false,
         request_body: false,
         response_body: false,
         dir: None,

@@ -117,7 +117,7 @@ async fn bodies_are_logged_only_when_asked_for_and_redacted() {
     let plain = events_of(&stack(), asked()).await;
     assert!(plain.iter().all(|(_, fields)| fields.get("body").is_none()), "{plain:?}");
     let mut verbose = stack();
-    verbose.access_log = AccessLog { request_body: true, response_body: true };
+    verbose.access_log = AccessLog { request_body: true, response_body: true, ..AccessLog::default() };
     let told = events_of(&verbose, asked()).await;
     let logged = told[0].1["body"].as_str().unwrap();
     assert!(logged.contains("ada"), "{logged}");
@@ -130,9 +130,36 @@ async fn bodies_are_logged_only_when_asked_for_and_redacted() {
 }
 
 #[tokio::test]
+async fn headers_are_logged_only_when_asked_for_and_redacted() {
+    let asked = || {
+        let mut asked = request("GET", "/ok", Body::empty());
+        for (name, value) in [
+            ("authorization", "Bearer hunter2"),
+            ("cookie", "sid=hunter2"),
+            ("x-api-key", "hunter2"),
+            ("x-auth-token", "hunter2"),
+            ("idempotency-key", "hunter2"),
+            ("accept-language", "fy"),
+        ] {
+            asked.headers_mut().insert(name, value.parse().unwrap());
+        }
+        asked.headers_mut().insert("x-long", "y".repeat(5_000).parse().unwrap());
+        asked
+    };
+    let plain = events_of(&stack(), asked()).await;
+    assert!(plain.iter().all(|(_, fields)| fields.get("headers").is_none()), "{plain:?}");
+    let mut verbose = stack();
+    verbose.access_log = AccessLog { request_headers: true, ..AccessLog::default() };
+    let told = events_of(&verbose, asked()).await;
+    let logged = told[0].1["headers"].as_str().unwrap();
+    assert!(logged.contains(r#""accept-language":"fy""#) && logged.contains("x-api-key"), "{logged}");
+    assert!(!logged.contains("hunter2") && logged.len() < 3_000, "{logged}");
+}
+
+#[tokio::test]
 async fn a_body_that_never_comes_is_not_waited_for() {
     let mut verbose = stack().with_request_timeout(Duration::from_millis(50));
-    verbose.access_log = AccessLog { request_body: true, response_body: false };
+    verbose.access_log = AccessLog { request_body: true, ..AccessLog::default() };
     let silence = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
     let mut asked = request("POST", "/echo", Body::from_stream(silence));
     asked.headers_mut().insert("content-length", 10.into());
