@@ -1,10 +1,15 @@
-//! The closer look at a place where a secret may be. Every look is linear and stops at the first character
-//! that does not belong; what it takes for a secret begins and ends at ASCII, so ranges are good for slicing.
+//! The closer look at a place where a secret may be. Every look stops at the first character that does not
+//! belong; what it takes for a secret begins and ends at ASCII, so ranges are good for slicing.
+//!
+//! A text may be made of nothing but places to look at, so a look that finds nothing must be short: what is
+//! there is judged by its first [`GLANCE`] bytes, and only a secret is followed to its end.
 
 use std::ops::Range;
 
 /// Longest distance to the end of a block that has no end mark, and longest value.
 const LONGEST: usize = 16 * 1024;
+/// So much of a place tells whether it is a secret.
+const GLANCE: usize = 200;
 /// Shortest value that is masked in an assignment.
 const SHORTEST_VALUE: usize = 8;
 
@@ -42,8 +47,9 @@ impl Look {
         Self::Assignment { kind }
     }
 
-    /// Looks at the place `sign` of `text`, where the sign was found in any case.
-    pub(super) fn closer(self, text: &str, sign: Range<usize>) -> Found {
+    /// Looks at the place `sign` of `text`, where the sign was found in any case. Before `dead` no JSON web
+    /// token begins; a look that comes to know more says so there.
+    pub(super) fn closer(self, text: &str, sign: Range<usize>, dead: &mut usize) -> Found {
         let bytes = text.as_bytes();
         match self {
             Self::PemBlock => pem_block(text, sign),
@@ -52,18 +58,20 @@ impl Look {
                 if !stands_alone(bytes, sign.start) || &bytes[sign.clone()] != prefix.as_bytes() {
                     return None;
                 }
-                let end = run(bytes, sign.end, |byte| {
-                    is_base64url(byte) || (byte == b'.' && prefix.ends_with('.'))
-                });
+                let belongs = |byte| is_base64url(byte) || (byte == b'.' && prefix.ends_with('.'));
+                if !is_random(&bytes[sign.end..run_of(GLANCE, bytes, sign.end, belongs)]) {
+                    return None;
+                }
+                let end = run(bytes, sign.end, belongs);
                 let body = &bytes[sign.end..end];
-                (body.len() >= least && is_random(body)).then_some((kind, sign.start..end))
+                (body.len() >= least).then_some((kind, sign.start..end))
             }
             Self::SlackHook => {
                 let end = run(bytes, sign.end, |byte| is_base64url(byte) || byte == b'/');
                 (end - sign.end >= 20).then_some(("Slack hook", sign.end..end))
             }
             Self::SkKey => sk_key(bytes, sign),
-            Self::Jwt => jwt(bytes, sign),
+            Self::Jwt => jwt(bytes, sign, dead),
             Self::Bearer => {
                 if !stands_alone(bytes, sign.start) {
                     return None;
@@ -80,7 +88,12 @@ impl Look {
 
 /// End of the run of bytes from `start` that belong, at most [`LONGEST`] of them.
 fn run(bytes: &[u8], start: usize, belongs: impl Fn(u8) -> bool) -> usize {
-    let rest = &bytes[start..bytes.len().min(start + LONGEST)];
+    run_of(LONGEST, bytes, start, belongs)
+}
+
+/// The same, at most `longest` of them.
+fn run_of(longest: usize, bytes: &[u8], start: usize, belongs: impl Fn(u8) -> bool) -> usize {
+    let rest = &bytes[start..bytes.len().min(start + longest)];
     start + rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len())
 }
 
@@ -117,9 +130,12 @@ fn pem_block(text: &str, sign: Range<usize>) -> Found {
             || matches!(byte, b'+' | b'/' | b'=' | b'\\' | b',' | b':' | b'-' | b' ' | b'\r' | b'\n' | b'\t')
     };
     let body = label_end + 5;
-    let block = &bytes[body..run(bytes, body, belongs)];
+    let rest = &bytes[body..bytes.len().min(body + LONGEST)];
     let end_mark = format!("-----END {label}-----");
-    let end = match find_bytes(block, end_mark.as_bytes()) {
+    // Nothing in a block looks like a mark, so the first one is its end or it has none.
+    let mark = find_bytes(rest, b"-----").filter(|at| rest[*at..].starts_with(end_mark.as_bytes()));
+    let mark = mark.filter(|at| rest[..*at].iter().all(|byte| belongs(*byte)));
+    let end = match mark {
         Some(at) => body + at + end_mark.len(),
         // It was cut off: everything that looks like base64 goes.
         None => run(bytes, body, |byte| {
@@ -133,10 +149,14 @@ fn find_bytes(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
 
+/// Length of an access key id.
+const AWS_KEY_ID: usize = 20;
+
 fn aws_key_id(bytes: &[u8], sign: Range<usize>) -> Found {
-    let end = run(bytes, sign.start, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let end =
+        run_of(AWS_KEY_ID + 1, bytes, sign.start, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     let ends_alone = bytes.get(end).is_none_or(|byte| !is_base64url(*byte) && *byte != b'/' && *byte != b'+');
-    let fits = end - sign.start == 20 && ends_alone && stands_alone(bytes, sign.start);
+    let fits = end - sign.start == AWS_KEY_ID && ends_alone && stands_alone(bytes, sign.start);
     fits.then_some(("AWS access key", sign.start..end))
 }
 
@@ -144,19 +164,23 @@ fn sk_key(bytes: &[u8], sign: Range<usize>) -> Found {
     if !stands_alone(bytes, sign.start) || &bytes[sign.clone()] != b"sk-" {
         return None;
     }
-    let end = run(bytes, sign.end, is_base64url);
-    let body = &bytes[sign.end..end];
+    let body = &bytes[sign.end..run_of(GLANCE, bytes, sign.end, is_base64url)];
     // A name in kebab case has no part as long as that.
     let has_long_part =
         body.split(|byte| matches!(byte, b'-' | b'_')).any(|part| part.len() >= 16 && is_random(part));
-    (body.len() >= 20 && has_long_part).then_some(("API key", sign.start..end))
+    if body.len() < 20 || !has_long_part {
+        return None;
+    }
+    Some(("API key", sign.start..run(bytes, sign.end, is_base64url)))
 }
 
-fn jwt(bytes: &[u8], sign: Range<usize>) -> Found {
-    if !stands_alone(bytes, sign.start) || &bytes[sign.clone()] != b"eyJ" {
+fn jwt(bytes: &[u8], sign: Range<usize>, dead: &mut usize) -> Found {
+    if sign.start < *dead || !stands_alone(bytes, sign.start) || &bytes[sign.clone()] != b"eyJ" {
         return None;
     }
     let header = run(bytes, sign.start, is_base64url);
+    // Whatever begins in these characters ends where they end.
+    *dead = header;
     let payload = bytes[header..].starts_with(b".eyJ").then(|| run(bytes, header + 1, is_base64url))?;
     let end = (bytes.get(payload) == Some(&b'.')).then(|| run(bytes, payload + 1, is_base64url))?;
     let is_long = header - sign.start >= 12 && payload - header >= 12;
@@ -203,9 +227,14 @@ fn assignment(bytes: &[u8], name_end: usize) -> Option<Range<usize>> {
         let given = bytes.get(at..at + scheme.len());
         at += if given.is_some_and(|given| given.eq_ignore_ascii_case(scheme)) { scheme.len() } else { 0 };
     }
-    let end = run(bytes, at, |byte| {
+    let belongs = |byte: u8| {
         is_token68(byte) || matches!(byte, b'!' | b'@' | b'#' | b'%' | b'^' | b'&' | b'*' | b'?' | b':')
-    });
+    };
+    let glanced = run_of(GLANCE, bytes, at, belongs);
+    if glanced - at == GLANCE {
+        return looks_given(&bytes[at..glanced], quoted).then(|| at..run(bytes, at, belongs));
+    }
+    let end = glanced;
     // A full stop, a colon or a question mark at the end belongs to the sentence.
     let end = at
         + bytes[at..end]

@@ -96,9 +96,9 @@ pub struct Masked<'a> {
 /// Masks every secret in `text`.
 pub fn mask(text: &str) -> Masked<'_> {
     let mut masked = String::new();
-    let (mut copied, mut at) = (0, 0);
+    let (mut copied, mut at, mut dead) = (0, 0, 0);
     let mut found = BTreeMap::new();
-    while let Some((kind, range, next)) = find(text, at) {
+    while let Some((kind, range, next)) = find(text, at, &mut dead) {
         masked.push_str(&text[copied..range.start]);
         masked.push_str("[masked: ");
         masked.push_str(kind);
@@ -114,11 +114,11 @@ pub fn mask(text: &str) -> Masked<'_> {
 }
 
 /// The first secret from `at`: its kind, where it is, and where to look on.
-fn find(text: &str, mut at: usize) -> Option<(&'static str, Range<usize>, usize)> {
+fn find(text: &str, mut at: usize, dead: &mut usize) -> Option<(&'static str, Range<usize>, usize)> {
     let finder = FINDER.as_ref()?;
     while let Some(sign) = finder.find(Input::new(text).span(at..text.len())) {
         let (word, look) = &SIGNS[sign.pattern().as_usize()];
-        if let Some((kind, range)) = look.closer(text, sign.start()..sign.start() + word.len()) {
+        if let Some((kind, range)) = look.closer(text, sign.start()..sign.start() + word.len(), dead) {
             // A look may find that a secret reaches into what was masked before; never go back.
             if range.start >= at && !range.is_empty() {
                 return Some((kind, range.clone(), range.end));

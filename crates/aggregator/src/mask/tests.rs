@@ -104,6 +104,44 @@ fn ordinary_text_is_left_alone() {
 }
 
 #[test]
+fn long_secrets_are_masked_to_their_end() {
+    let long = random(3_000);
+    for (text, masked) in [
+        (format!("password={long} x"), "password=[masked: password] x"),
+        (format!("sk-{long} x"), "[masked: API key] x"),
+        (format!("ghp_{long} x"), "[masked: GitHub token] x"),
+        (format!("eyJ{long}.eyJ{long}.{long} x"), "[masked: JSON web token] x"),
+    ] {
+        assert_eq!(mask(&text).text, masked);
+    }
+}
+
+#[test]
+fn a_text_of_nothing_but_places_to_look_at_takes_no_longer_than_others() {
+    let started = std::time::Instant::now();
+    for place in [
+        "_eyJ",
+        "token=",
+        "password=a",
+        "-sk-",
+        "_ghp_a",
+        "AKIA ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN ",
+        "bearer a",
+        "://a:",
+        "SG.",
+        "hooks.slack.com/services/",
+        "api_key:\"",
+        "pwd=a1",
+    ] {
+        mask(&place.repeat(100_000 / place.len()));
+    }
+    // With looks that each go on for 16 KiB it took minutes.
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
 fn several_secrets_are_counted() {
     let text = format!("ghp_{} and ghp_{} password={}", random(36), random(40), random(20));
     assert_eq!(mask(&text).found, BTreeMap::from([("GitHub token", 2), ("password", 1)]));

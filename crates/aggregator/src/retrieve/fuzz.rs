@@ -37,6 +37,7 @@ pub fn source_answer(body: &[u8]) {
             title: &document.title,
             content: &document.content,
             score: document.score,
+            standing: 0.0,
         })
         .collect();
     if let Ok(ranked) = rank("How do I restore it?", &candidates, candidates.len()) {

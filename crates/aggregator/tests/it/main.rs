@@ -26,6 +26,7 @@ mod models_in_turn;
 mod openai;
 mod privacy;
 mod prompts;
+mod protocol;
 mod quick;
 mod ranking;
 mod refusals;

@@ -7,6 +7,7 @@ mod fake_hub;
 mod fake_model_server;
 mod following;
 mod model;
+mod protocol;
 mod publishing;
 mod source;
 mod world;

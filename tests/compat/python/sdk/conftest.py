@@ -13,6 +13,8 @@ from mailbox import Mailbox
 LEDGER = Ledger()
 DOCUMENTS = {
     "herons.md": "# Herons\n\nThe grey heron nests in tall trees near the lake. Herons eat fish, frogs and small mammals.\n",
+    # U+2028, U+2029 and U+0085 end a line for some clients, and end events for those that split them there.
+    "gulls.md": "# Möwen\n\nThe herring gull of Büsum,\u2028 called Möwe,\u2029 nests on the dyke\u0085 and eats crabs 🦀.\n",
     "bridges.md": "# Bridges\n\nThe old stone bridge over the river was built in 1432 and repaired in 1791.\n",
 }
 

@@ -20,6 +20,17 @@ def test_an_answer_piece_by_piece(ada, library):
     assert "fish" in "".join(event.content for event in events if event.type == "token")
 
 
+def test_line_separators_and_other_scripts_arrive(ada, library):
+    question = {"prompt": "What does the herring gull of Büsum eat?", "model": library["model"], "data_sources": [library["source"]]}
+    answer = ada("chat.complete", similarity_threshold=0.0, **question)
+    texts = [source.content for source in answer.sources.values() if "Möwe" in source.content]
+    assert texts and "\u2028" in texts[0] and "🦀" in texts[0]
+    events = ada("chat.stream", similarity_threshold=0.0, **question)
+    assert events[-1].type == "done"
+    assert any(source.content == texts[0] for source in events[-1].sources.values())
+    assert "Möwe" in "".join(event.content for event in events if event.type == "token")
+
+
 def test_a_model_that_is_not_there_is_named(ada, errors):
     with pytest.raises(errors.SyftHubError):
         ada("chat.complete", prompt=QUESTION, model=f"{ada.name}/nothing")
