@@ -42,7 +42,9 @@ pub(crate) async fn run(plan: &Plan, length: Duration) -> anyhow::Result<()> {
     let stubs = plan.own(&["chat-stubs"]).await?;
     let target = Target { hub: hub.aggregator.addr, stubs: stubs.addr };
     clients::drive(target, LOOK, None, CROWD).await?;
-    let most = clients::drive(target, LOOK, None, CROWD).await?.rate();
+    let look = clients::drive(target, LOOK, None, CROWD).await?;
+    let most = look.rate();
+    ensure!(most > 0.0, "no chat was answered:\n{}", look.failures().join("\n"));
     let rate = most / 2.0;
     say(&format!("the most is {most:.0} chats a second; {rate:.0} for {} minutes", length.as_secs() / 60))?;
     let load = clients::drive(target, length, Some(rate), CLIENTS);
