@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -149,7 +150,8 @@ impl App {
             .with_cors_origins(&aggregator.cors_origins)
             .with_body_limit(BODY_LIMIT.min(self.settings.http.body_limit))
             .with_request_timeout(aggregator.total_timeout + SLACK);
-        faults::reporting(stack.wrap(router), self.faults.clone())
+        let router = stack.wrap(router).layer(from_fn(openai::refusal::shaped));
+        faults::reporting(router, self.faults.clone())
     }
 
     /// The gRPC service, for the MCP service and the command line.

@@ -125,6 +125,17 @@ pub async fn find_shared(from: impl Reads, share_hash: &str) -> Result<Option<Co
     on!(from.source().conn().await?, c => sqlx::query_as::<_, ConversationRow>(SQL).bind(share_hash).fetch_optional(c))
 }
 
+/// The conversations of one account in the order of their index, and of each as many messages as it takes to find the text
+/// in one. `EXISTS` would do as well, if PostgreSQL did not think of reading the messages of everybody for it.
+pub(crate) const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM conversations c WHERE c.user_id = $1 AND (c.updated_at, c.id) < ($2, $3) \
+     AND (CAST($4 AS TEXT) IS NULL OR c.title_folded LIKE $4 ESCAPE '\\' OR (SELECT m.position \
+     FROM conversation_messages m WHERE m.conversation_id = c.id AND m.folded LIKE $4 ESCAPE '\\' LIMIT 1) IS NOT NULL) \
+     ORDER BY c.updated_at DESC, c.id DESC LIMIT $5"
+);
+
 /// A page of an account's conversations, last changed first; with `search` only those whose title or messages have
 /// that text.
 pub async fn list(
@@ -134,17 +145,9 @@ pub async fn list(
     after: Option<&After>,
     limit: u32,
 ) -> Result<Vec<ConversationRow>> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM conversations c WHERE c.user_id = $1 AND (c.updated_at, c.id) < ($2, $3) \
-         AND (CAST($4 AS TEXT) IS NULL OR c.title_folded LIKE $4 ESCAPE '\\' OR EXISTS (SELECT 1 \
-         FROM conversation_messages m WHERE m.conversation_id = c.id AND m.folded LIKE $4 ESCAPE '\\')) \
-         ORDER BY c.updated_at DESC, c.id DESC LIMIT $5"
-    );
     const NEVER: Timestamp = Timestamp::from_micros(253_402_300_799_999_999);
     let (at, id) = after.map_or((NEVER, "~"), |after| (after.updated_at, after.id.as_str()));
-    on!(from.source().conn().await?, c => sqlx::query_as::<_, ConversationRow>(SQL)
+    on!(from.source().conn().await?, c => sqlx::query_as::<_, ConversationRow>(LIST)
         .bind(user.0)
         .bind(SqlTime(at))
         .bind(id)

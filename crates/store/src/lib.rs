@@ -28,6 +28,8 @@ pub mod invitations;
 pub mod keys;
 pub mod one_time_codes;
 pub mod outbox;
+#[cfg(test)]
+mod plans;
 pub mod presets;
 pub mod refresh;
 pub mod search;

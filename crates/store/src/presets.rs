@@ -198,20 +198,33 @@ pub async fn count_by_owner(from: impl Reads, owner: UserId) -> Result<i64> {
     on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).bind(owner.0).fetch_one(c))
 }
 
+/// What is public, and what is the viewer's own, each as far as the page goes and each in the order of an index; one
+/// condition for both would have all presets sorted for every page.
+pub(crate) const VISIBLE: &str = concat!(
+    "SELECT * FROM (SELECT * FROM (",
+    select!(
+        "WHERE p.visibility = 'public' AND u.is_active = TRUE \
+         AND (CAST($1 AS BIGINT) IS NULL OR p.user_id <> CAST($1 AS BIGINT)) \
+         ORDER BY p.created_at DESC, p.user_id, p.slug LIMIT $4"
+    ),
+    ") AS listed UNION ALL SELECT * FROM (",
+    select!("WHERE p.user_id = CAST($1 AS BIGINT) ORDER BY p.created_at DESC, p.slug LIMIT $4"),
+    ") AS own) AS visible ORDER BY created_at DESC, user_id, slug LIMIT $2 OFFSET $3"
+);
+
 /// A page of what this viewer may see, newest first: the public presets of active owners, and their own.
 pub async fn list_visible(from: impl Reads, viewer: Option<UserId>, page: Page) -> Result<Vec<PresetRow>> {
-    const SQL: &str = select!(
-        "WHERE (p.visibility = 'public' AND u.is_active = TRUE) OR p.user_id = CAST($1 AS BIGINT) \
-         ORDER BY p.created_at DESC, p.user_id, p.slug LIMIT $2 OFFSET $3"
-    );
-    on!(from.source().conn().await?, c => sqlx::query_as::<_, PresetRow>(SQL)
-        .bind(viewer.map(|id| id.0)).bind(i64::from(page.limit)).bind(i64::from(page.skip)).fetch_all(c))
+    let end = i64::from(page.skip) + i64::from(page.limit);
+    on!(from.source().conn().await?, c => sqlx::query_as::<_, PresetRow>(VISIBLE)
+        .bind(viewer.map(|id| id.0)).bind(i64::from(page.limit)).bind(i64::from(page.skip)).bind(end).fetch_all(c))
 }
 
 /// How many presets [`list_visible`] has on all pages.
 pub async fn count_visible(from: impl Reads, viewer: Option<UserId>) -> Result<i64> {
-    const SQL: &str = "SELECT COUNT(*) FROM presets p JOIN users u ON u.id = p.user_id \
-        WHERE (p.visibility = 'public' AND u.is_active = TRUE) OR p.user_id = CAST($1 AS BIGINT)";
+    const SQL: &str = "SELECT (SELECT COUNT(*) FROM presets p JOIN users u ON u.id = p.user_id \
+          WHERE p.visibility = 'public' AND u.is_active = TRUE) \
+        + (SELECT COUNT(*) FROM presets p JOIN users u ON u.id = p.user_id \
+          WHERE p.user_id = CAST($1 AS BIGINT) AND NOT (p.visibility = 'public' AND u.is_active = TRUE))";
     on!(from.source().conn().await?, c => sqlx::query_scalar::<_, i64>(SQL).bind(viewer.map(|id| id.0)).fetch_one(c))
 }
 

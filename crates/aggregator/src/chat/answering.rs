@@ -14,7 +14,7 @@ use super::pipeline::Run;
 use super::speed::Speed;
 use super::stage::Stage;
 use super::{Delivery, TARGET, Tokens, millis};
-use crate::citations;
+use crate::citations::{self, Live};
 use crate::generate::{Piece, Usage, generate};
 use crate::retrieve::Status;
 use crate::space::Failure;
@@ -42,6 +42,10 @@ struct Said {
     finish_reason: Option<String>,
     /// Something of it was passed on, so that no other model can take its place.
     has_begun: bool,
+    /// Something of it was sent; what may become a citation waits until that is known.
+    has_told: bool,
+    /// Leaves out citations of documents that are none.
+    live: Option<Live>,
     /// From the beginning of the chat.
     first_token_ms: Option<u64>,
     speed: Speed,
@@ -67,22 +71,34 @@ pub(crate) enum ModelRefusal {
 
 impl Run<'_> {
     /// Asks the model, and those that stand in for it while nothing was said.
-    pub(super) async fn answer(&mut self, tokens: &Tokens, messages: &[Value]) -> Result<Generated> {
+    /// `documents` is how many numbers there are to cite, if there are any.
+    pub(super) async fn answer(
+        &mut self,
+        tokens: &Tokens,
+        messages: &[Value],
+        documents: Option<u32>,
+    ) -> Result<Generated> {
         self.emit(Event::GenerationStart).await?;
         tracing::debug!(target: TARGET, messages = messages.len(), "chat.generation.started");
         let stage = self.watch.enter(Stage::Generate);
-        let generated = stage.over(self.ask_models(tokens, messages)).await?;
+        let generated = stage.over(self.ask_models(tokens, messages, documents)).await?;
         stage.size("bytes", generated.said.text.len());
         Ok(generated)
     }
 
-    async fn ask_models(&mut self, tokens: &Tokens, messages: &[Value]) -> Result<Generated> {
+    async fn ask_models(
+        &mut self,
+        tokens: &Tokens,
+        messages: &[Value],
+        documents: Option<u32>,
+    ) -> Result<Generated> {
         let started = Instant::now();
         let (ask, mut attempts) = (self.ask, Vec::new());
         let last = ask.fallback_models.len();
         for (number, model) in ask.models().enumerate() {
             let model = &*self.chat.standings.spoken(model, ask.is_resolved).await;
-            let (began, mut said) = (Instant::now(), Said::default());
+            let (began, mut said) =
+                (Instant::now(), Said { live: documents.map(Live::new), ..Said::default() });
             let call = self.chat.usage.model(ask, model);
             let result = self.generate(model, tokens, messages, started, &mut said).await;
             let time_ms = millis(began.elapsed());
@@ -139,7 +155,6 @@ impl Run<'_> {
         let mut heartbeat = tokio::time::interval_at(began + self.chat.heartbeat, self.chat.heartbeat);
         let wants_heartbeats = self.delivery == Delivery::Streamed;
         loop {
-            let had_begun = said.has_begun;
             let event = tokio::select! {
                 biased;
                 piece = pieces.next() => match piece.transpose().map_err(Stop::Model)? {
@@ -158,16 +173,17 @@ impl Run<'_> {
                     Event::GenerationHeartbeat { elapsed_ms: millis(started.elapsed()) }
                 }
             };
-            if said.has_begun && !had_begun {
+            if said.has_begun && said.first_token_ms.is_none() {
                 self.first_token(said);
             }
             let waited = self.emit(event).await?;
             let until = timeout.deadline() + waited;
             timeout.as_mut().reset(until);
         }
-        if !said.has_begun {
+        let rest = said.live.as_mut().map(Live::finish).unwrap_or_default();
+        if !rest.is_empty() || !said.has_told {
             // Clients wait for one token at least.
-            self.emit(Event::Token(String::new())).await?;
+            self.emit(Event::Token(rest)).await?;
         }
         Ok(())
     }
@@ -190,10 +206,15 @@ impl Said {
                 self.text.push_str(&more);
                 self.has_begun = true;
                 self.speed.piece();
-                Some(Event::Token(more))
+                let more = match &mut self.live {
+                    Some(live) => live.push(more),
+                    None => more,
+                };
+                self.has_told |= !more.is_empty();
+                (!more.is_empty()).then_some(Event::Token(more))
             }
             Piece::ToolCalls(calls) => {
-                self.has_begun = true;
+                (self.has_begun, self.has_told) = (true, true);
                 Some(Event::ToolCalls(calls))
             }
             Piece::Usage(counts) => {

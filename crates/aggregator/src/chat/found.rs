@@ -39,6 +39,13 @@ pub(super) struct Selection {
     pub(super) is_ranked: bool,
 }
 
+impl Selection {
+    /// How many documents have a number to be cited by, if they have any.
+    pub(super) fn numbers(&self) -> Option<u32> {
+        self.is_ranked.then(|| u32::try_from(self.kept.len()).unwrap_or(u32::MAX))
+    }
+}
+
 /// Masks the secrets in all titles and texts, before anybody sees them.
 pub(super) async fn masked(mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let bytes: usize =

@@ -13,7 +13,7 @@ use super::found::{self, Found, Selection};
 use super::outlet::Outlet;
 use super::stage::Stage;
 use super::watch::Watch;
-use super::{Ask, Chat, Delivery, TARGET, Tokens, millis};
+use super::{Ask, Chat, Delivery, TARGET, Tokens, Turns, millis};
 use crate::billing::Billing;
 use crate::prompt::{self, Budget, Fence, Material, Message, TooLong};
 use crate::retrieve::{Outcome, Status, query_sources};
@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
         let messages = self.prompt(&found, &mut selection)?;
         let total_documents = selection.kept.len();
         self.emit(Event::RetrievalComplete { total_documents, time_ms: retrieval_time_ms }).await?;
-        let generated = self.answer(&tokens, &messages).await?;
+        let generated = self.answer(&tokens, &messages, selection.numbers()).await?;
         let stage = watch.enter(Stage::Attribute);
         stage.within(|| generated.report(&mut answer, &found, &selection));
         stage.size("citations", answer.citations.len());
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
     fn conversation(&self, found: &Found, selection: &mut Selection) -> Result<Vec<Value>> {
         let Some(turns) = &self.ask.turns else { return Ok(to_json(self.messages(found, selection)?)) };
         if self.ask.data_sources.is_empty() {
-            return Ok(turns.all.clone());
+            return self.as_it_came(turns);
         }
         let mut told = to_json(self.messages(found, selection)?);
         let (before, rest) = turns.all.split_at(turns.question.min(turns.all.len()));
@@ -171,6 +171,23 @@ impl<'a> Run<'a> {
         }
         told.extend(rest.iter().skip(1).cloned());
         Ok(told)
+    }
+
+    /// The turns that fit; all of them, where calls of functions hold them together.
+    fn as_it_came(&self, turns: &Turns) -> Result<Vec<Value>> {
+        if turns.has_tools {
+            return Ok(turns.all.clone());
+        }
+        let is_fixed = |(place, turn): (usize, &Value)| place >= turns.question || turn["role"] == "system";
+        let texts = turns.all.iter().map(|turn| turn["content"].as_str().unwrap_or_default());
+        let texts = texts.zip(turns.all.iter().enumerate().map(is_fixed));
+        let kept = prompt::latest_of(&texts.collect::<Vec<_>>(), self.budget()).map_err(too_long)?;
+        let dropped = kept.iter().filter(|is_kept| !**is_kept).count();
+        if dropped > 0 {
+            tracing::info!(target: TARGET, documents = 0, turns = dropped, "chat.prompt.cut");
+        }
+        let turns = turns.all.iter().zip(&kept).filter(|(_, is_kept)| **is_kept);
+        Ok(turns.map(|(turn, _)| turn.clone()).collect())
     }
 
     fn budget(&self) -> Budget {

@@ -144,7 +144,7 @@ fn read_endpoint(fields: &mut Fields, is_called: bool) -> EndpointRef {
 }
 
 /// The id of a conversation, as the hub writes it.
-fn read_conversation(text: &str) -> Result<String, String> {
+pub(crate) fn read_conversation(text: &str) -> Result<String, String> {
     Uuid::parse_str(text).map(|id| id.to_string()).map_err(|_| "must be the id of a conversation".to_owned())
 }
 

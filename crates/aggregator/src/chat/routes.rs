@@ -57,7 +57,7 @@ async fn complete(State(routes): State<ChatRoutes>, request: Request) -> ApiResu
 }
 
 /// The one event of a run whose client wants the whole answer at once.
-const KEPT_ANSWER: &str = "answer";
+pub(crate) const KEPT_ANSWER: &str = "answer";
 
 async fn whole(chat: &Arc<Chat>, ask: Ask) -> ApiResult<Json<Value>> {
     let mut events = chat.ask(ask, Delivery::Whole);
@@ -75,7 +75,7 @@ async fn whole(chat: &Arc<Chat>, ask: Ask) -> ApiResult<Json<Value>> {
 }
 
 /// An answer, or a refusal, in a form that can be given to more than one client.
-async fn keep(answer: ApiResult<Json<Value>>) -> Value {
+pub(crate) async fn keep(answer: impl IntoResponse) -> Value {
     let (parts, body) = answer.into_response().into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let retry_after = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -83,7 +83,8 @@ async fn keep(answer: ApiResult<Json<Value>>) -> Value {
     json!({"status": parts.status.as_u16(), "retry_after": retry_after, "body": body})
 }
 
-fn kept(answer: &Value) -> Response {
+/// The answer that was kept.
+pub(crate) fn kept(answer: &Value) -> Response {
     let status = answer["status"].as_u64().and_then(|status| u16::try_from(status).ok());
     let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
     let mut response = (status, Json(&answer["body"])).into_response();
@@ -126,7 +127,7 @@ impl ChatRoutes {
         }
         self.accept(ask.credential.as_ref()).await?;
         self.chat.keeper().check(&ask).await?;
-        let owner = || ask.credential.as_ref().map_or_else(|| detached::GUEST.to_owned(), fingerprint);
+        let owner = || owner_of(ask.credential.as_ref());
         let detach = wish.map(|wish| detached::Request { wish, owner: owner(), route, body: raw.0 });
         Ok(Admitted { ask, detach })
     }
@@ -186,6 +187,11 @@ fn credential(headers: &HeaderMap) -> Option<Secret> {
         None => text,
     };
     (!token.is_empty() && token.len() <= MAX_CREDENTIAL).then(|| Secret::new(token))
+}
+
+/// Whose a request is that can be taken up again.
+pub(crate) fn owner_of(credential: Option<&Secret>) -> String {
+    credential.map_or_else(|| detached::GUEST.to_owned(), fingerprint)
 }
 
 /// A key to count by that does not give the credential away.

@@ -6,11 +6,13 @@
 mod attribution;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod live;
 mod passage;
 
 use std::fmt::Write as _;
 
 pub use attribution::profit_share;
+pub use live::Live;
 pub use passage::{Passage, passage};
 
 /// An answer whose markers carry the range of the sentence that they support.

@@ -6,9 +6,10 @@
 mod completion;
 mod models;
 mod preset;
-mod refusal;
+pub(crate) mod refusal;
 mod request;
 mod resolve;
 pub(crate) mod routes;
 mod stream;
+mod taken_up;
 mod turns;

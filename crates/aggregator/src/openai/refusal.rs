@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -10,6 +12,9 @@ use syfthub_domain::{Detail, Error, ErrorCode, FieldError, Loc};
 use syfthub_web::ApiError;
 
 use crate::chat::ModelRefusal;
+
+/// Most that is read of a refusal of another layer, in bytes.
+const MAX_REFUSAL: usize = 64 * 1024;
 
 /// What a client is told of an error.
 #[derive(Debug, PartialEq)]
@@ -31,6 +36,34 @@ pub(super) fn response(refused: ApiError) -> Response {
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer.headers_mut().remove(header::CONTENT_LENGTH);
     answer
+}
+
+/// Layer: gives what the layers around the routes refuse below `/v1` the shape that its clients read.
+pub(crate) async fn shaped(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_ours = path == "/v1" || path.starts_with("/v1/");
+    let answer = next.run(request).await;
+    if !is_ours || answer.status().as_u16() < 400 {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let text = axum::body::to_bytes(body, MAX_REFUSAL).await.unwrap_or_default();
+    let json: Value = serde_json::from_slice(&text).unwrap_or_default();
+    if json["error"]["type"].is_string() {
+        return Response::from_parts(parts, text.into());
+    }
+    let status = parts.status.as_u16();
+    let usual = parts.status.canonical_reason().unwrap_or("The request was refused");
+    let told = Told {
+        status,
+        kind: if status < 500 { INVALID } else { SERVER },
+        param: None,
+        code: json["error"]["code"].as_str().unwrap_or("refused").to_ascii_lowercase(),
+        message: json["message"].as_str().unwrap_or(usual).to_owned(),
+    };
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(self::body(&told).to_string()))
 }
 
 /// The same for a stream that has begun.
@@ -78,12 +111,22 @@ fn status_of(error: &Error) -> (u16, &'static str, Option<&'static str>) {
         (ErrorCode::ModelAccessDenied | ErrorCode::SourceAccessDenied, _) => (403, "permission_error", None),
         (ErrorCode::NotFound, _) => (404, INVALID, Some("model_not_found")),
         (ErrorCode::RateLimited, _) => (429, "rate_limit_error", Some("rate_limit_exceeded")),
+        // A key that was used with another request: not a field of this one.
+        (ErrorCode::ValidationError, _) if is_of_header(error) => (422, INVALID, Some("invalid_value")),
         (ErrorCode::ValidationError | ErrorCode::BadRequest, _) => (400, INVALID, Some("invalid_value")),
         (ErrorCode::GenerationFailed | ErrorCode::RetrievalFailed, _) => (502, SERVER, None),
         (code, _) if code.http_status() == 403 => (403, "permission_error", None),
         (code, _) if code.http_status() < 500 => (code.http_status(), INVALID, None),
         (code, _) => (code.http_status(), SERVER, None),
     }
+}
+
+fn is_of_header(error: &Error) -> bool {
+    let Detail::Fields(fields) = &error.detail else { return false };
+    fields
+        .first()
+        .and_then(|field| field.loc.first())
+        .is_some_and(|loc| *loc == Loc::Key("header".to_owned()))
 }
 
 /// `messages[0].content` of `["body", "messages", 0, "content"]`.

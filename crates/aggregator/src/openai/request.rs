@@ -8,7 +8,7 @@ use syfthub_domain::{EndpointPath, Error, FieldError, Result};
 use syfthub_web::Fields;
 
 use super::turns::{self, TURN};
-use crate::chat::request::{MAX_FALLBACKS, MAX_NAME, MAX_TURNS};
+use crate::chat::request::{MAX_FALLBACKS, MAX_NAME, MAX_TURNS, read_conversation};
 use crate::chat::{Ask, EndpointRef, Sampling};
 use crate::shape::{self, Shape};
 
@@ -50,6 +50,7 @@ const OPTIONS: Shape = Shape::Keys(&[
     ("top_k", Shape::Leaf),
     ("similarity_threshold", Shape::Leaf),
     ("require_all_sources", Shape::Leaf),
+    ("conversation_id", Shape::Leaf),
 ]);
 
 /// A model with the data sources that it answers from.
@@ -102,6 +103,7 @@ struct Options {
     top_k: i64,
     similarity_threshold: f64,
     require_all_sources: bool,
+    conversation_id: Option<String>,
 }
 
 /// Reads a body. Unknown keys are ignored.
@@ -145,7 +147,7 @@ pub(super) fn read(body: Value, settings: &Aggregator) -> Result<Question> {
         sampling,
         turns: Some(conversation.turns),
         is_resolved: true,
-        conversation_id: None,
+        conversation_id: options.conversation_id,
     };
     Ok(Question { ask, model, named, fallbacks, stream, include_usage, sent })
 }
@@ -272,8 +274,14 @@ fn read_options(fields: &mut Fields, settings: &Aggregator) -> Options {
         top_k: options.int("top_k").range(1, most).or(default),
         similarity_threshold: options.float("similarity_threshold").range(0.0, 1.0).or(0.5),
         require_all_sources: options.boolean("require_all_sources").or(false),
+        conversation_id: options.string("conversation_id").parse(read_conversation).optional(),
     };
-    let none = Options { top_k: default, similarity_threshold: 0.5, require_all_sources: false };
+    let none = Options {
+        top_k: default,
+        similarity_threshold: 0.5,
+        require_all_sources: false,
+        conversation_id: None,
+    };
     fields.object("syfthub", read).optional().unwrap_or(none)
 }
 

@@ -1,5 +1,7 @@
 //! `/v1/chat/completions` and `/v1/models`.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -12,10 +14,12 @@ use syfthub_domain::{Error, ErrorCode, SharedClock};
 use syfthub_web::{ApiError, ApiResult, RawJson};
 
 use super::completion::{Head, ToolCalls};
-use super::{models, refusal, request, resolve, stream};
-use crate::chat::Delivery;
+use super::request::Question;
+use super::{models, refusal, request, resolve, stream, taken_up, turns};
 use crate::chat::event::Event;
-use crate::chat::routes::ChatRoutes;
+use crate::chat::routes::{ChatRoutes, owner_of};
+use crate::chat::{Ask, Chat, Delivery};
+use crate::detached::{self, Wish};
 
 /// Longest name of a model that is looked up.
 const MAX_ID: usize = 300;
@@ -77,31 +81,29 @@ impl OpenAiRoutes {
     async fn complete(&self, request: Request) -> ApiResult<Response> {
         let (mut parts, body) = request.into_parts();
         let claim = self.chat.claim(&mut parts).await?;
-        let body = RawJson::from_request(Request::from_parts(parts, body), &()).await?;
-        let body = body.parse_with(request::parse)?.ok_or_else(request::too_many_parts)?;
-        let mut question = request::read(body, self.chat.chat.settings())?;
+        let wish = Wish::read(&parts.headers)?;
+        let raw = RawJson::from_request(Request::from_parts(parts, body), &()).await?;
+        let body = raw.parse_with(request::parse)?.ok_or_else(request::too_many_parts)?;
+        let chat = &self.chat.chat;
+        let mut question = request::read(body, chat.settings())?;
         let credential = claim.credential()?;
         self.chat.accept(credential.as_ref()).await?;
-        resolve::fill(&self.chat.chat, &mut question, credential).await?;
-        let head = Head::new(question.model, self.clock.now());
+        let owner = owner_of(credential.as_ref());
+        resolve::fill(chat, &mut question, credential).await?;
+        chat.keeper().check(&question.ask).await?;
+        if chat.settings().rules.mask_secrets {
+            question = masked(question).await;
+        }
+        let head = Head::new(question.model.clone(), self.clock.now());
+        if let Some(wish) = wish {
+            let wish = detached::Request { wish, owner, route: stream::ROUTE, body: raw.0 };
+            return taken_up::response(&self.chat, wish, question, head).await;
+        }
         if question.stream {
-            let events = self.chat.chat.ask(question.ask, Delivery::Streamed);
+            let events = chat.ask(question.ask, Delivery::Streamed);
             return stream::response(events, head, question.include_usage).await;
         }
-        let mut events = self.chat.chat.ask(question.ask, Delivery::Whole);
-        let mut calls = ToolCalls::default();
-        while let Some(event) = events.next().await {
-            match event {
-                Event::ToolCalls(parts) => drop(calls.add(&parts)),
-                Event::Done(answer) => return Ok(Json(head.completion(&answer, &calls)).into_response()),
-                Event::Failed(failed) => {
-                    let billing = failed.billing.to_json();
-                    return Err(ApiError::from(failed.error).with_billing(billing));
-                }
-                _ => {}
-            }
-        }
-        Err(Error::internal("the chat ended without a last event").into())
+        whole(chat, question.ask, &head).await
     }
 
     /// Who looks at a listing.
@@ -110,4 +112,41 @@ impl OpenAiRoutes {
         self.chat.accept(credential.as_ref()).await?;
         Ok(credential)
     }
+}
+
+/// The answer in one piece.
+pub(super) async fn whole(chat: &Arc<Chat>, ask: Ask, head: &Head) -> ApiResult<Response> {
+    let mut events = chat.ask(ask, Delivery::Whole);
+    let mut calls = ToolCalls::default();
+    while let Some(event) = events.next().await {
+        match event {
+            Event::ToolCalls(parts) => drop(calls.add(&parts)),
+            Event::Done(answer) => return Ok(Json(head.completion(&answer, &calls)).into_response()),
+            Event::Failed(failed) => {
+                let billing = failed.billing.to_json();
+                return Err(ApiError::from(failed.error).with_billing(billing));
+            }
+            _ => {}
+        }
+    }
+    Err(Error::internal("the chat ended without a last event").into())
+}
+
+/// The question without the secrets that tools returned.
+async fn masked(mut question: Question) -> Question {
+    let Some(turns) = question.ask.turns.take_if(|turns| turns.has_tools) else { return question };
+    // A body of the greatest size takes some milliseconds, which others would wait.
+    let masking = tokio::task::spawn_blocking(move || {
+        let mut turns = turns;
+        let secrets = turns::mask_tools(&mut turns);
+        (turns, secrets)
+    });
+    // Only a fault of ours ends it early; then nothing is told that was not looked at.
+    if let Ok((turns, secrets)) = masking.await {
+        if secrets > 0 {
+            tracing::warn!(target: "syfthub.aggregator.chat", path = "tools", secrets, "chat.secrets.masked");
+        }
+        question.ask.turns = Some(turns);
+    }
+    question
 }

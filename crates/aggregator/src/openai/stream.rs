@@ -14,7 +14,13 @@ use crate::chat::event::{Answer, Event};
 use crate::streams::watched;
 
 /// So long a failure can still have a status of its own; after that the stream begins, and failures are events.
-const HEAD: Duration = Duration::from_secs(8);
+pub(super) const WAIT: Duration = Duration::from_secs(8);
+/// Where these streams are read, for the log.
+pub(super) const ROUTE: &str = "v1/chat/completions";
+/// The name of the event after which there is nothing.
+pub(super) const DONE: &str = "done";
+/// What it is to the reader of chunks.
+pub(super) const END: &[u8] = b"data: [DONE]\n\n";
 
 /// What an event is to the reader of chunks.
 enum Step {
@@ -30,12 +36,14 @@ pub(super) async fn response(
     include_usage: bool,
 ) -> ApiResult<Response> {
     let first = first(&mut events).await?;
-    let frames = Box::pin(frames(first, events, head, include_usage));
-    Ok(sse::response_of_frames(watched("v1/chat/completions", frames)))
+    let chunks = chunks(first, events, head, include_usage);
+    let frames =
+        chunks.map(|(name, chunk)| if name == DONE { Bytes::from_static(END) } else { frame(&chunk) });
+    Ok(sse::response_of_frames(watched(ROUTE, Box::pin(frames))))
 }
 
 /// The first event that says something, unless it takes too long; a failure until then is an error.
-async fn first(events: &mut (impl Stream<Item = Event> + Unpin)) -> ApiResult<Option<Event>> {
+pub(super) async fn first(events: &mut (impl Stream<Item = Event> + Unpin)) -> ApiResult<Option<Event>> {
     let waiting = async {
         while let Some(event) = events.next().await {
             match event {
@@ -49,15 +57,16 @@ async fn first(events: &mut (impl Stream<Item = Event> + Unpin)) -> ApiResult<Op
         }
         Ok(None)
     };
-    tokio::time::timeout(HEAD, waiting).await.unwrap_or(Ok(None))
+    tokio::time::timeout(WAIT, waiting).await.unwrap_or(Ok(None))
 }
 
-fn frames(
+/// Name and data of everything that is told.
+pub(super) fn chunks(
     first: Option<Event>,
     events: impl Stream<Item = Event> + Send + Unpin,
     head: Head,
     include_usage: bool,
-) -> impl Stream<Item = Bytes> + Send {
+) -> impl Stream<Item = (&'static str, Value)> + Send {
     async_stream::stream! {
         let mut events = futures::stream::iter(first).chain(events);
         let mut calls = ToolCalls::default();
@@ -66,7 +75,7 @@ fn frames(
             if include_usage && chunk.get("usage").is_none() {
                 chunk["usage"] = Value::Null;
             }
-            frame(&chunk)
+            ("chunk", chunk)
         };
         yield told(head.chunk(&json!({"role": "assistant", "content": ""})));
         while let Some(event) = events.next().await {
@@ -78,9 +87,9 @@ fn frames(
                     if include_usage {
                         yield told(head.usage_chunk(&answer));
                     }
-                    yield Bytes::from_static(b"data: [DONE]\n\n");
+                    yield (DONE, Value::Null);
                 }
-                Some(Step::Failed(error)) => yield frame(&error),
+                Some(Step::Failed(error)) => yield ("error", error),
             }
         }
     }
@@ -96,6 +105,6 @@ fn step(event: Event, calls: &mut ToolCalls) -> Option<Step> {
     }
 }
 
-fn frame(data: &Value) -> Bytes {
+pub(super) fn frame(data: &Value) -> Bytes {
     format!("data: {}\n\n", sse::ascii_json(data)).into()
 }

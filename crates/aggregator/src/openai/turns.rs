@@ -1,5 +1,7 @@
 //! The messages of a request: checked, and told apart into question, history and system text.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use syfthub_domain::UnknownName;
 use syfthub_web::Fields;
@@ -7,6 +9,7 @@ use syfthub_web::fields::{Checked, Patch};
 
 use crate::chat::Turns;
 use crate::chat::request::MAX_TEXT;
+use crate::mask::mask;
 use crate::prompt::{Message, Role};
 use crate::shape::Shape;
 
@@ -174,6 +177,28 @@ pub(super) fn conversation(turns: &[Turn]) -> Option<Conversation> {
         history: before.filter_map(Turn::message).collect(),
         turns: Turns { all: turns.iter().map(Turn::to_json).collect(), question, has_tools },
     })
+}
+
+/// Masks secrets in what tools returned, which comes from anywhere; gives how many there were.
+pub(super) fn mask_tools(turns: &mut Turns) -> usize {
+    let mut secrets = 0;
+    for turn in turns.all.iter_mut().filter(|turn| turn["role"] == "tool") {
+        let Some(text) = turn["content"].as_str() else { continue };
+        let masked = mask(text);
+        for (kind, count) in &masked.found {
+            secrets += count;
+            let count = u64::try_from(*count).unwrap_or(u64::MAX);
+            metrics::counter!("syfthub_secrets_masked_total", "kind" => *kind).increment(count);
+        }
+        let changed = match masked.text {
+            Cow::Owned(text) => Some(text),
+            Cow::Borrowed(_) => None,
+        };
+        if let Some(text) = changed {
+            turn["content"] = text.into();
+        }
+    }
+    secrets
 }
 
 impl Turn {

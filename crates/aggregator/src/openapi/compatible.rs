@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-pub(super) fn complete() -> Value {
+pub(super) fn complete(headers: &Value) -> Value {
     let mut responses = refusals(&[
         ("400", "A field is wrong, or the model refused what it was sent; `message` names every field"),
         ("402", "The model wants to be paid"),
         ("403", "The model or every data source refused the caller, or a session cookie came from elsewhere"),
         ("404", "A model or data source does not exist, or the caller may not see it"),
+        ("422", "The Idempotency-Key cannot be used, or was used with another request"),
         ("502", "The model failed"),
         ("503", "The endpoint has no address, or the hub is busy"),
         ("504", "The model did not answer in time"),
@@ -21,6 +22,7 @@ pub(super) fn complete() -> Value {
     });
     json!({
         "summary": "Ask a model, alone or with data sources, in OpenAI's protocol",
+        "parameters": headers,
         "requestBody": {"required": true, "content": {"application/json": {"schema": request()}}},
         "responses": responses,
     })
@@ -101,6 +103,7 @@ fn request() -> Value {
                 "top_k": {"type": "integer", "minimum": 1, "maximum": 20, "default": 5},
                 "similarity_threshold": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5},
                 "require_all_sources": {"type": "boolean", "default": false},
+                "conversation_id": {"type": "string", "format": "uuid", "description": "A conversation of the caller's, to which question and answer are added"},
             }},
         },
     })

@@ -49,7 +49,7 @@ pub(crate) fn document() -> Value {
                 },
             }},
             "/api/v1/q": {"get": compatible::quick()},
-            "/v1/chat/completions": {"post": compatible::complete()},
+            "/v1/chat/completions": {"post": compatible::complete(&headers)},
             "/v1/models": {"get": compatible::models()},
             "/v1/models/{id}": {"get": compatible::model()},
         },

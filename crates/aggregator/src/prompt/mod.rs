@@ -197,6 +197,31 @@ fn latest(history: &[Message], mut room: usize) -> (Vec<Message>, usize) {
     (kept, dropped)
 }
 
+/// Which of these turns fit: the fixed ones and the latest of the others.
+pub(crate) fn latest_of(turns: &[(&str, bool)], budget: Budget) -> Result<Vec<bool>, TooLong> {
+    let costs: Vec<usize> = turns.iter().map(|(text, _)| tokens(text) + MESSAGE).collect();
+    let fixed = turns.iter().zip(&costs).filter(|((_, is_fixed), _)| *is_fixed).map(|(_, cost)| cost).sum();
+    let mut room = budget.room(fixed, 0)?;
+    let mut is_full = false;
+    let mut kept: Vec<bool> = turns
+        .iter()
+        .zip(&costs)
+        .rev()
+        .map(|((_, is_fixed), cost)| {
+            if *is_fixed {
+                return true;
+            }
+            match room.checked_sub(*cost).filter(|_| !is_full) {
+                Some(left) => room = left,
+                None => is_full = true,
+            }
+            !is_full
+        })
+        .collect();
+    kept.reverse();
+    Ok(kept)
+}
+
 fn user_message(question: &str, instruction: &str, documents: Option<&str>, fence: &Fence) -> String {
     let mut message = format!("{instruction}\n\n");
     if let Some(documents) = documents {

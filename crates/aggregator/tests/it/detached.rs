@@ -52,13 +52,13 @@ fn answer_of(events: &[(String, String, Value)]) -> String {
 }
 
 /// A model that says one word, waits until it may go on, and says another.
-struct Halting {
-    model: Upstream,
+pub(crate) struct Halting {
+    pub(crate) model: Upstream,
     go_on: Arc<Notify>,
 }
 
 impl Halting {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let go_on = Arc::new(Notify::new());
         let gate = Arc::clone(&go_on);
         let model = Upstream::start(move |_, _| {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use serde_json::json;
 use syfthub_proto::conversations::conversations_service_server::ConversationsService;
 use syfthub_proto::conversations::{
@@ -10,9 +11,12 @@ use syfthub_proto::conversations::{
 };
 use syfthub_proto::usage::usage_service_server::UsageService;
 use syfthub_proto::usage::{Entry, Outcome, Part, RecordRequest, RecordResponse};
+use syfthub_testing::wait;
 use tonic::{Request, Response, Status};
+use tower::ServiceExt as _;
 
-use crate::actor::{TestApp, question};
+use crate::actor::{TestApp, post, question};
+use crate::detached::Halting;
 use crate::upstream::Upstream;
 
 const MINE: &str = "01980a3e-5d0c-7c52-b7a1-5f6f3f0f9f10";
@@ -137,4 +141,25 @@ async fn a_failure_is_kept_too() {
     tokio::time::timeout(Duration::from_secs(10), kept).await.unwrap();
     let exchange = told.exchanges.lock().unwrap()[0].clone();
     assert_eq!((exchange.answer.as_str(), exchange.status()), ("", AnswerStatus::Failed));
+}
+
+#[tokio::test]
+async fn what_had_arrived_is_kept_when_the_client_leaves() {
+    let (app, halting) = (TestApp::new(), Halting::start().await);
+    let mut body = question(&halting.model, &[]);
+    body["user_token"] = json!("syft_pat_good");
+    body["conversation_id"] = json!(MINE);
+    let response = app.router().oneshot(post("/api/v1/chat/stream", &body)).await.unwrap();
+    let mut stream = response.into_body().into_data_stream();
+    let mut text = String::new();
+    while !text.contains("event: token") {
+        text.push_str(std::str::from_utf8(&stream.next().await.unwrap().unwrap()).unwrap());
+    }
+    assert!(app.hub.told.exchanges.lock().unwrap().is_empty());
+    drop(stream);
+    let told = app.hub.told.clone();
+    wait::until(async || !told.exchanges.lock().unwrap().is_empty(), "the part of the answer").await;
+    let exchange = told.exchanges.lock().unwrap()[0].clone();
+    assert_eq!((exchange.answer.as_str(), exchange.status()), ("one ", AnswerStatus::Partial));
+    assert_eq!(exchange.question, body["prompt"].as_str().unwrap());
 }

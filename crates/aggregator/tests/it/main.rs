@@ -24,6 +24,7 @@ mod log;
 mod log_events;
 mod models_in_turn;
 mod openai;
+mod openai_more;
 mod privacy;
 mod prompts;
 mod protocol;
