@@ -15,6 +15,8 @@ pub struct ChatRules {
     pub breaker_failures: u32,
     /// How long an endpoint is left alone the first time.
     pub breaker_pause: Duration,
+    /// How long a source is waited for at least that is slower than ever while others have answered.
+    pub straggler_wait: Duration,
     /// Whether keys, tokens and passwords in retrieved text are masked.
     pub mask_secrets: bool,
     /// Tokens that system text, history, documents, question and answer may take together.
@@ -43,6 +45,7 @@ impl ChatRules {
             calls_per_owner: 64,
             breaker_failures: 5,
             breaker_pause: Duration::from_secs(30),
+            straggler_wait: Duration::from_secs(2),
             mask_secrets: true,
             context_tokens: 32_000,
             reranker: None,

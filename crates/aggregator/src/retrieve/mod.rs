@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::chat::{Ask, EndpointRef, Tokens};
-use crate::space::{Failure, Held, Space, Target};
+use crate::space::{Failure, Held, Others, Space, Target};
 
 /// How a source ended. SDKs refuse any other name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -95,7 +95,11 @@ pub(crate) fn query_sources<'a>(
     tokens: &'a Tokens,
     timeout: Duration,
 ) -> impl Stream<Item = Outcome> + Send + Unpin + 'a {
-    let query = move |(index, source)| query_source(space, ask, tokens, index, source, timeout);
+    let others = Others::new();
+    let query = move |(index, source)| {
+        let others = others.clone();
+        query_source(space, ask, tokens, (index, source), timeout, others)
+    };
     ask.data_sources.iter().enumerate().map(query).collect::<FuturesUnordered<_>>()
 }
 
@@ -103,9 +107,9 @@ async fn query_source(
     space: &Space,
     ask: &Ask,
     tokens: &Tokens,
-    index: usize,
-    source: &EndpointRef,
+    (index, source): (usize, &EndpointRef),
     timeout: Duration,
+    others: Others,
 ) -> Outcome {
     let path = source.path();
     let started = Instant::now();
@@ -119,7 +123,7 @@ async fn query_source(
     });
     let target = Target::new(source, tokens);
     let span = tracing::debug_span!(target: TARGET, "data_source.query", path);
-    let reading = space.read(&target, &body, (read::ANSWER, MAX_ANSWER), timeout).instrument(span);
+    let reading = space.read(&target, &body, (read::ANSWER, MAX_ANSWER), timeout, &others).instrument(span);
     let (outcome, error) = match reading.await {
         Ok((json, held)) => (read::outcome(index, path, json, held), None),
         Err(failure) => {
@@ -127,6 +131,10 @@ async fn query_source(
             (failed(index, path, failure, ask.credential.is_some()), Some(told))
         }
     };
+    // Who needs every source waits for every source.
+    if !outcome.documents.is_empty() && !ask.require_all_sources {
+        others.found();
+    }
     log(&outcome, error.as_deref(), started.elapsed());
     outcome
 }
@@ -151,7 +159,7 @@ fn log(outcome: &Outcome, error: Option<&str>, took: Duration) {
 /// would be made on; there is no wallet yet, so a demanded payment then fails.
 fn failed(index: usize, path: String, failure: Failure, can_pay: bool) -> Outcome {
     let status = match &failure {
-        Failure::Timeout => Status::Timeout,
+        Failure::Timeout | Failure::Overdue { .. } => Status::Timeout,
         Failure::Status { code: 403, outcome, .. } => match outcome.as_deref() {
             Some("rate_limited") => Status::RateLimited,
             Some("policy_violation") => Status::PolicyViolation,

@@ -62,7 +62,8 @@ pub(crate) struct Failing {
     pub failures: u32,
 }
 
-type Key = [u8; 32];
+/// The digest of an endpoint's whole address.
+pub(super) type Key = [u8; 32];
 
 #[derive(Debug)]
 struct Known {
@@ -131,7 +132,7 @@ impl Verdict {
                 Self::Alive
             }
             Failure::Unreachable { .. } | Failure::Certificate { .. } => Self::Failing,
-            Failure::Timeout if was_asked => Self::Failing,
+            Failure::Timeout | Failure::Overdue { .. } if was_asked => Self::Failing,
             _ => Self::Nothing,
         }
     }
@@ -295,6 +296,11 @@ pub(super) struct Ticket<'a> {
 }
 
 impl Ticket<'_> {
+    /// The endpoint by its address.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// The endpoint is being asked from now on.
     pub(super) fn asking(&self) {
         let _ = self.asked.set(Instant::now());

@@ -20,6 +20,11 @@ pub(crate) enum Failure {
     /// Nothing came in time.
     #[error("Request timed out")]
     Timeout,
+    /// Nothing came in the time that it takes at other times, and others have answered.
+    #[error(
+        "It has been silent for {seconds:.1} seconds, much longer than usual, while others have answered"
+    )]
+    Overdue { seconds: f64 },
     /// No connection, or it broke.
     #[error(
         "Cannot reach {origin}; its owner should check that the service runs and that the published address is right"

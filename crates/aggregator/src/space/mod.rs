@@ -6,6 +6,7 @@ mod breaker;
 mod failure;
 mod memory;
 mod owners;
+mod patience;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(crate) use failure::Failure;
 pub(crate) use memory::Held;
 use memory::Memory;
 use owners::{Owners, Turn};
+pub(crate) use patience::Others;
+use patience::Patience;
 
 use crate::chat::{EndpointRef, Tokens};
 use crate::shape::{self, Shape};
@@ -75,6 +78,7 @@ pub(crate) struct Space {
     model_calls: Semaphore,
     owners: Owners,
     breakers: Arc<Breakers>,
+    patience: Patience,
     memory: Memory,
     quotes: bool,
 }
@@ -96,6 +100,7 @@ impl Space {
             model_calls: Semaphore::new(MAX_MODEL_CALLS),
             owners: Owners::new(rules.calls_per_owner),
             breakers: Arc::new(Breakers::new(rules.breaker_failures, rules.breaker_pause)),
+            patience: Patience::new(rules.straggler_wait),
             memory: Memory::new(MAX_IN_HAND),
             quotes: false,
         }
@@ -124,22 +129,32 @@ impl Space {
     }
 
     /// Asks a data source and reads the whole answer, at most `max` bytes of it. `timeout` bounds everything:
-    /// waiting for a turn, repetitions, the body.
+    /// waiting for a turn, repetitions, the body. When `others` have found something, it is waited for only as long
+    /// as its own record justifies.
     pub(crate) async fn read(
         &self,
         target: &Target<'_>,
         body: &Value,
         (shape, max): (Shape, usize),
         timeout: Duration,
+        others: &Others,
     ) -> Result<(Value, Held), Failure> {
         let url = address::query_url(target.endpoint)?;
         let ticket = self.breakers.admit(target.endpoint, &url)?;
+        let patience = self.patience.of(ticket.key()).await.filter(|patience| *patience < timeout);
         let reading = async {
             self.send(Kind::Source, &url, target, body, Accept::Json, &ticket).await?.json(shape, max).await
         };
-        let result = tokio::time::timeout(timeout, reading).await.unwrap_or(Err(Failure::Timeout));
-        let was_asked = ticket.asked_for() * 2 >= timeout;
-        let verdict = |failure: &Failure| Verdict::of(failure, was_asked);
+        let (result, waited) = tokio::select! {
+            biased;
+            result = tokio::time::timeout(timeout, reading) => (result.unwrap_or(Err(Failure::Timeout)), timeout),
+            waited = overdue(patience, others) => (Err(Failure::Overdue { seconds: waited.as_secs_f64() }), waited),
+        };
+        let asked_for = ticket.asked_for();
+        if result.is_ok() {
+            self.patience.answered(ticket.key(), asked_for).await;
+        }
+        let verdict = |failure: &Failure| Verdict::of(failure, asked_for * 2 >= waited);
         ticket.tell(result.as_ref().err().map_or(Verdict::Alive, verdict));
         result
     }
@@ -249,6 +264,15 @@ impl Space {
     }
 }
 
+/// Waits until a source is slower than its record justifies and others have found something; for ever when there is no
+/// record.
+async fn overdue(patience: Option<Duration>, others: &Others) -> Duration {
+    let Some(patience) = patience else { return std::future::pending().await };
+    tokio::time::sleep(patience).await;
+    others.have_found().await;
+    patience
+}
+
 /// Leave to have one call under way.
 #[derive(Debug)]
 struct Place<'a> {
@@ -269,6 +293,11 @@ impl Reply<'_> {
     /// Whether the endpoint streams.
     pub(crate) fn is_event_stream(&self) -> bool {
         self.response.media_type().as_deref() == Some("text/event-stream")
+    }
+
+    /// Keeps only what is needed to read a body that comes for minutes.
+    pub(crate) fn read_on(&mut self) {
+        self.response.forget_headers();
     }
 
     /// The whole body, at most `max` bytes of it, as JSON of a shape; with the memory that it takes.

@@ -177,3 +177,58 @@ async fn a_model_that_says_nothing_is_left_alone_too() {
     assert!(app.chat(&body).await.text.contains("left alone for now"));
     assert_eq!(model.calls().len(), 1);
 }
+
+/// A source that answers as many times as it says, and then never.
+async fn hangs_after(answers: usize) -> Upstream {
+    Upstream::start(move |number, _| async move {
+        if number >= answers {
+            std::future::pending::<()>().await;
+        }
+        axum::Json(references(&[("Late", "x", 0.5)])).into_response()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_quick_source_that_hangs_costs_only_its_own_documents() {
+    let app = TestApp::with(|settings| {
+        settings.aggregator.rules.straggler_wait = Duration::from_millis(100);
+        settings.aggregator.rules.breaker_failures = 2;
+    });
+    let (model, good) = (Upstream::model("fine").await, Upstream::source(&[("A", "x", 0.5)]).await);
+    let hangs = hangs_after(1).await;
+    let body = question(&model, &[("ann/hangs", &hangs), ("bob/good", &good)]);
+    assert_eq!(app.chat(&body).await.json()["retrieval_info"][0]["status"], "success");
+    // The deadline of a source is half a minute; a test that waited for it would be ended before.
+    for _ in 0..2 {
+        let answer = app.chat(&body).await.json();
+        let report = &answer["retrieval_info"][0];
+        assert_eq!(report["status"], "timeout", "{answer}");
+        assert!(report["error_message"].as_str().unwrap().contains("much longer than usual"), "{report}");
+        assert_eq!(answer["retrieval_info"][1]["status"], "success");
+    }
+    assert_eq!(app.app.breakers()[0].state, BreakerState::Open, "it counts as failing");
+}
+
+#[tokio::test]
+async fn a_source_is_waited_for_when_it_is_unknown_alone_or_required() {
+    let app = TestApp::with(|settings| {
+        settings.aggregator.rules.straggler_wait = Duration::from_millis(20);
+        settings.aggregator.retrieval_timeout = Duration::from_millis(300);
+    });
+    let model = Upstream::model("fine").await;
+    let (empty, good) = (Upstream::source(&[]).await, Upstream::source(&[("A", "x", 0.5)]).await);
+    let (unknown, known, needed) = (hung().await, hangs_after(1).await, hangs_after(1).await);
+    let message = async |body: &serde_json::Value| {
+        let answer = app.chat(body).await;
+        assert!(answer.text.contains("Request timed out"), "{}", answer.text);
+    };
+    message(&question(&model, &[("ann/unknown", &unknown), ("bob/good", &good)])).await;
+    let alone = question(&model, &[("ann/known", &known), ("bob/empty", &empty)]);
+    app.chat(&alone).await;
+    message(&alone).await;
+    let mut all = question(&model, &[("ann/needed", &needed), ("bob/good", &good)]);
+    all["require_all_sources"] = true.into();
+    app.chat(&all).await;
+    message(&all).await;
+}

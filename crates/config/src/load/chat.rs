@@ -10,6 +10,7 @@ pub(super) fn chat_rules(reader: &mut Reader) -> ChatRules {
         calls_per_owner: reader.integer("AGGREGATOR_MAX_CALLS_PER_OWNER", 64),
         breaker_failures: reader.integer("AGGREGATOR_BREAKER_FAILURES", 5),
         breaker_pause: reader.seconds("AGGREGATOR_BREAKER_PAUSE", 30),
+        straggler_wait: reader.seconds("AGGREGATOR_STRAGGLER_WAIT", 2),
         mask_secrets: reader.flag("AGGREGATOR_MASK_SECRETS", true),
         context_tokens: reader.integer("AGGREGATOR_CONTEXT_TOKENS", 32_000),
         reranker: reranker(reader),

@@ -30,6 +30,14 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
          fails, up to eight times as long.",
     ),
     setting(
+        "AGGREGATOR_STRAGGLER_WAIT",
+        Kind::Seconds { min: 1, max: 3600 },
+        "2",
+        "How long a question waits, in seconds, for a data source that usually answers sooner, once another one has \
+         found something. A source gets four times its own slowest recent answer if that is longer, and one that has not \
+         answered in the last ten minutes the whole AGGREGATOR_RETRIEVAL_TIMEOUT.",
+    ),
+    setting(
         "AGGREGATOR_MASK_SECRETS",
         Kind::Flag,
         "true",
