@@ -71,6 +71,16 @@ pub(crate) fn read_whole(
     Ok((!is_cut.get()).then_some(value))
 }
 
+/// The part of a value that a path like `/choices/0/delta` names; [`Value::pointer`] without its escapes, for which
+/// it copies each key of the path twice, with each token of an answer.
+pub(crate) fn at<'v>(json: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('/').skip(1).try_fold(json, |part, key| match part {
+        Value::Object(keys) => keys.get(key),
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
 /// Reads a value of a shape.
 #[derive(Debug, Clone, Copy)]
 struct Seed<'b> {

@@ -48,7 +48,8 @@ macro_rules! each {
     ($self:ident, $backend:ident => $call:expr) => {
         match $self {
             Cache::Memory($backend) => Ok($call),
-            Cache::Redis($backend) => $call.await,
+            // In a box: a call takes kilobytes, which every caller, and theirs, would have to make room for.
+            Cache::Redis($backend) => Box::pin($call).await,
         }
     };
 }

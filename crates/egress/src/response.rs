@@ -30,6 +30,12 @@ impl Response {
         self.inner.headers()
     }
 
+    /// Forgets the headers of an answer that is read for a long time: they hold on to the buffer that they were
+    /// read into.
+    pub fn forget_headers(&mut self) {
+        *self.inner.headers_mut() = HeaderMap::new();
+    }
+
     /// The media type in lower case without parameters, for example `application/json`.
     pub fn media_type(&self) -> Option<String> {
         let value = self.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;

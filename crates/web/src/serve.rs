@@ -217,7 +217,8 @@ fn connection(
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
         let answer = service.clone().oneshot(request);
-        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        // In a box: a connection keeps room for this as long as it lives, and an answer may stream for minutes.
+        Box::pin(async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) })
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -13,6 +13,7 @@ use http::{HeaderValue, header};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter};
+use tokio::time::Instant;
 
 /// Silence is broken by a comment after this long.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -41,19 +42,31 @@ impl Event {
 }
 
 /// `event: name`, `data: json` on one line, an empty line.
-pub fn frame(name: &str, data: &Value) -> Bytes {
-    format!("event: {name}\ndata: {}\n\n", ascii_json(data)).into()
+pub fn frame(name: &str, data: &impl Serialize) -> Bytes {
+    let mut frame = Vec::with_capacity(128);
+    for part in ["event: ", name, "\ndata: "] {
+        frame.extend_from_slice(part.as_bytes());
+    }
+    write_ascii(&mut frame, data);
+    frame.extend_from_slice(b"\n\n");
+    frame.into()
 }
 
 /// JSON on one line in which everything beyond ASCII is escaped.
 pub fn ascii_json(data: &Value) -> String {
     let mut out = Vec::with_capacity(64);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, AsciiFormatter);
-    // Writing a `Value` to memory cannot fail; an empty object is still a frame that clients read.
-    if data.serialize(&mut serializer).is_err() {
-        return "{}".to_owned();
-    }
+    write_ascii(&mut out, data);
     String::from_utf8(out).unwrap_or_else(|_| "{}".to_owned())
+}
+
+fn write_ascii(out: &mut Vec<u8>, data: &impl Serialize) {
+    let begun = out.len();
+    // Writing to memory cannot fail, and what is written has no keys but texts; an empty object is still a frame
+    // that clients read.
+    if data.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, AsciiFormatter)).is_err() {
+        out.truncate(begun);
+        out.extend_from_slice(b"{}");
+    }
 }
 
 struct AsciiFormatter;
@@ -97,11 +110,26 @@ pub fn response_of_frames(frames: impl Stream<Item = Bytes> + Send + 'static) ->
 fn kept_alive(frames: impl Stream<Item = Bytes> + Send + 'static) -> impl Stream<Item = Bytes> + Send {
     async_stream::stream! {
         let mut frames = std::pin::pin!(frames);
+        // One timer that is looked at when it rings, rather than one that is set anew with every frame.
+        let mut silence = std::pin::pin!(tokio::time::sleep(KEEP_ALIVE));
+        let mut last = silence.deadline() - KEEP_ALIVE;
         loop {
-            match tokio::time::timeout(KEEP_ALIVE, frames.next()).await {
-                Ok(Some(frame)) => yield frame,
-                Ok(None) => break,
-                Err(_) => yield COMMENT,
+            tokio::select! {
+                biased;
+                frame = frames.next() => match frame {
+                    Some(frame) => {
+                        last = Instant::now();
+                        yield frame;
+                    }
+                    None => break,
+                },
+                () = &mut silence => {
+                    if last.elapsed() >= KEEP_ALIVE {
+                        last = Instant::now();
+                        yield COMMENT;
+                    }
+                    silence.as_mut().reset(last + KEEP_ALIVE);
+                }
             }
         }
     }

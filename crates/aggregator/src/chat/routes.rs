@@ -97,10 +97,13 @@ pub(crate) fn kept(answer: &Value) -> Response {
 async fn stream_events(State(routes): State<ChatRoutes>, request: Request) -> ApiResult<Response> {
     let Admitted { ask, detach } = routes.admit(request, "chat/stream").await?;
     let chat = Arc::clone(&routes.chat);
-    let events = move || chat.ask(ask, Delivery::Streamed).map(|event| wire::event_json(&event));
+    let events = move || chat.ask(ask, Delivery::Streamed);
     let frames: Frames = match detach {
-        Some(detach) => routes.runs.take_up(detach, events).await?,
-        None => Box::pin(events().map(|(name, data)| sse::frame(name, &data))),
+        Some(detach) => {
+            let events = move || events().map(|event| wire::event_json(&event));
+            routes.runs.take_up(detach, events).await?
+        }
+        None => Box::pin(events().map(|event| wire::frame(&event))),
     };
     Ok(sse::response_of_frames(watched("chat/stream", frames)))
 }

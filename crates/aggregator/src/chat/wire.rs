@@ -1,6 +1,9 @@
 //! The JSON of answers and events, as the published SDKs read it.
 
+use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use syfthub_web::sse;
 
 use super::event::{Answer, Attempt, Event, Failed, Source, SourceInfo};
 
@@ -42,6 +45,19 @@ pub(crate) fn event_json(event: &Event) -> (&'static str, Value) {
         Event::Done(answer) => ("done", done_json(answer)),
         Event::Failed(failed) => ("error", failed_json(failed)),
     }
+}
+
+/// The frame of an event. A token is written as it is, because there are thousands of them.
+pub(crate) fn frame(event: &Event) -> Bytes {
+    #[derive(Serialize)]
+    struct Token<'t> {
+        content: &'t str,
+    }
+    if let Event::Token(content) = event {
+        return sse::frame("token", &Token { content });
+    }
+    let (name, data) = event_json(event);
+    sse::frame(name, &data)
 }
 
 fn done_json(answer: &Answer) -> Value {

@@ -87,17 +87,17 @@ pub(super) const USAGE: Shape = Shape::Keys(&[
 impl Envelope {
     /// Reads the envelope; a missing summary is an empty answer.
     pub(super) fn read(json: &Value) -> Self {
-        let message = json.pointer("/summary/message");
+        let message = shape::at(json, "/summary/message");
         let text = message
             .and_then(|message| message.get("content").unwrap_or(message).as_str())
             .unwrap_or_default()
             .to_owned();
-        let text = match json.pointer("/choices/0/message/content").and_then(Value::as_str) {
+        let text = match shape::at(json, "/choices/0/message/content").and_then(Value::as_str) {
             Some(said) if text.is_empty() => said.to_owned(),
             _ => text,
         };
-        let usage = json.pointer("/summary/usage").or_else(|| json.get("usage")).and_then(Usage::read);
-        let mut tool_calls = tool_calls(json.pointer("/choices/0/message/tool_calls"));
+        let usage = shape::at(json, "/summary/usage").or_else(|| json.get("usage")).and_then(Usage::read);
+        let mut tool_calls = tool_calls(shape::at(json, "/choices/0/message/tool_calls"));
         for (index, call) in tool_calls.iter_mut().enumerate() {
             call["index"] = index.into();
         }
@@ -125,7 +125,7 @@ pub(super) fn tool_calls(list: Option<&Value>) -> Vec<Value> {
 /// Why the model stopped.
 pub(super) fn finish_reason(json: &Value) -> Option<String> {
     let reason = ["/choices/0/finish_reason", "/summary/finish_reason", "/finish_reason"];
-    let reason = reason.iter().find_map(|pointer| json.pointer(pointer)?.as_str())?;
+    let reason = reason.iter().find_map(|pointer| shape::at(json, pointer)?.as_str())?;
     (!reason.is_empty()).then(|| reason.chars().take(MAX_REASON).collect())
 }
 
@@ -133,7 +133,7 @@ pub(super) fn finish_reason(json: &Value) -> Option<String> {
 pub(super) fn error_text(json: &Value) -> Option<String> {
     ["/error/message", "/error", "/detail", "/message"]
         .iter()
-        .find_map(|pointer| json.pointer(pointer).and_then(Value::as_str))
+        .find_map(|pointer| shape::at(json, pointer).and_then(Value::as_str))
         .map(|text| text.chars().take(MAX_ERROR).collect())
 }
 

@@ -50,7 +50,10 @@ pub(crate) fn generate<'a>(
     async_stream::try_stream! {
         let body = body::body(ask, model, messages, streamed);
         let accept = if streamed { Accept::EventStream } else { Accept::Json };
-        let reply = space.query(&Target::new(model, tokens), &body, accept).await?;
+        let target = Target::new(model, tokens);
+        // In a box: it is needed for a moment and would take its room for as long as the answer streams.
+        let reply = Box::pin(space.query(&target, &body, accept)).await?;
+        drop(body);
         if reply.is_event_stream() {
             for await piece in read_stream(reply, model) {
                 yield piece?;
@@ -90,6 +93,7 @@ fn read_stream<'a>(
     async_stream::try_stream! {
         let mut reader = Reader::default();
         let mut length = 0;
+        reply.read_on();
         'reading: loop {
             let chunk = reply.chunk().await?;
             let is_last = chunk.is_none();

@@ -156,7 +156,7 @@ impl Reader {
 fn tells_end(json: &Value) -> bool {
     ["/choices/0/finish_reason", "/summary/finish_reason", "/usage", "/summary/usage", "/policy_metadata"]
         .iter()
-        .any(|pointer| json.pointer(pointer).is_some_and(|value| !value.is_null()))
+        .any(|pointer| shape::at(json, pointer).is_some_and(|value| !value.is_null()))
 }
 
 fn failure_text(data: &str) -> String {
@@ -169,20 +169,21 @@ fn failure_text(data: &str) -> String {
 fn read_object(json: &Value, items: &mut Vec<Item>) {
     let text = ["/summary/message/content", "/choices/0/delta/content", "/content", "/text"]
         .iter()
-        .find_map(|pointer| json.pointer(pointer).and_then(Value::as_str));
+        .find_map(|pointer| shape::at(json, pointer).and_then(Value::as_str));
     if let Some(text) = text.filter(|text| !text.is_empty()) {
         items.push(Item::Text(text.to_owned()));
     } else if let Some(message) = envelope::error_text(json) {
         items.push(Item::Failed(message));
     }
-    let calls = envelope::tool_calls(json.pointer("/choices/0/delta/tool_calls"));
+    let calls = envelope::tool_calls(shape::at(json, "/choices/0/delta/tool_calls"));
     if !calls.is_empty() {
         items.push(Item::ToolCalls(calls));
     }
     if let Some(reason) = envelope::finish_reason(json) {
         items.push(Item::Finish(reason));
     }
-    if let Some(usage) = json.get("usage").or_else(|| json.pointer("/summary/usage")).and_then(Usage::read) {
+    if let Some(usage) = json.get("usage").or_else(|| shape::at(json, "/summary/usage")).and_then(Usage::read)
+    {
         items.push(Item::Usage(usage));
     }
     if let Some(policy) = json.get("policy_metadata").filter(|policy| policy.is_object()) {
