@@ -115,9 +115,9 @@ pub(crate) async fn run_all(
     connections: usize,
     length: Duration,
 ) -> anyhow::Result<Outcome> {
-    drive(addr, shots, connections, length / 4, None).await?;
+    drive(addr, shots, connections, length / 4, Pace::Full).await?;
     let started = Instant::now();
-    let latencies = drive(addr, shots, connections, length, None).await?;
+    let latencies = drive(addr, shots, connections, length, Pace::Full).await?;
     Ok(Outcome::new(latencies, started.elapsed()))
 }
 
@@ -130,10 +130,34 @@ pub(crate) async fn paced(
     connections: usize,
     length: Duration,
 ) -> anyhow::Result<Outcome> {
+    paced_beyond(addr, shots, rate, connections, length, |_| Ok(0)).await
+}
+
+/// The same, less what each answer says that others took, in microseconds.
+pub(crate) async fn paced_beyond(
+    addr: SocketAddr,
+    shots: &[Shot],
+    rate: f64,
+    connections: usize,
+    length: Duration,
+    theirs: Theirs,
+) -> anyhow::Result<Outcome> {
     let every = Duration::from_secs_f64(connections as f64 / rate.max(1.0));
     let started = Instant::now();
-    let latencies = drive(addr, shots, connections, length, Some(every)).await?;
+    let latencies = drive(addr, shots, connections, length, Pace::Every(every, theirs)).await?;
     Ok(Outcome::new(latencies, started.elapsed()))
+}
+
+/// Reads from an answer what others took for it, in microseconds.
+pub(crate) type Theirs = fn(&[u8]) -> anyhow::Result<u64>;
+
+/// When a connection sends.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// As soon as the answer before is there.
+    Full,
+    /// Each so often; the latency is less what others took.
+    Every(Duration, Theirs),
 }
 
 async fn drive(
@@ -141,7 +165,7 @@ async fn drive(
     shots: &[Shot],
     connections: usize,
     length: Duration,
-    every: Option<Duration>,
+    pace: Pace,
 ) -> anyhow::Result<Vec<u64>> {
     let mut tasks = JoinSet::new();
     let begin = Instant::now();
@@ -153,18 +177,29 @@ async fn drive(
         tasks.spawn(async move {
             let mut sender = connect(addr).await?;
             let mut latencies = Vec::with_capacity(4096);
-            let mut due = begin + every.unwrap_or_default().mul_f64(number as f64 / connections as f64);
+            let mut due = begin;
+            if let Pace::Every(every, _) = pace {
+                due += every.mul_f64(number as f64 / connections as f64);
+            }
             for shot in shots.iter().cycle() {
-                if every.is_some() {
-                    tokio::time::sleep_until(due.into()).await;
-                }
-                let started = if every.is_some() { due } else { Instant::now() };
+                let started = match pace {
+                    Pace::Full => Instant::now(),
+                    Pace::Every(every, _) => {
+                        tokio::time::sleep_until(due.into()).await;
+                        let now = due;
+                        due += every;
+                        now
+                    }
+                };
                 if started >= until {
                     break;
                 }
-                send(&mut sender, shot).await?;
-                latencies.push(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
-                due += every.unwrap_or_default();
+                let body = send(&mut sender, shot).await?;
+                let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                latencies.push(match pace {
+                    Pace::Full => took,
+                    Pace::Every(_, theirs) => took.saturating_sub(theirs(&body)?),
+                });
             }
             Ok::<_, anyhow::Error>(latencies)
         });

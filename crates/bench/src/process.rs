@@ -82,6 +82,11 @@ impl Server {
         std::fs::write(format!("/proc/{pid}/clear_refs"), "5").context("reset the peak of the memory")
     }
 
+    /// Seconds of a core that it has used.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        cpu_seconds(self.child.id().context("the server has ended")?)
+    }
+
     fn memory(&self, field: &str) -> anyhow::Result<f64> {
         let pid = self.child.id().context("the server has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -101,4 +106,16 @@ impl Server {
         self.child.kill().await?;
         Ok(())
     }
+}
+
+/// Seconds of a core that a process has used.
+pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+    /// Linux tells programs the time in these, whatever its own clock ticks in: see proc_pid_stat(5).
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name of the program, in parentheses, may contain spaces.
+    let (_, fields) = stat.rsplit_once(')').context("no such figure")?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |index: usize| anyhow::Ok(fields.get(index).context("no figure")?.parse::<f64>()?);
+    Ok((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
 }

@@ -1,6 +1,8 @@
 //! What the hub adds to a chat: through three sources and one model that answer at once, one chat at a time; through
 //! ten sources and a model that take 20 ms each, 300 times a second; and without sources, as fast as it goes.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -8,6 +10,7 @@ use super::Plan;
 use crate::load::{self, Shot};
 use crate::process::Server;
 use crate::report::Report;
+use crate::stubs;
 
 /// One chat at a time: its latency less that of one source call and one model call made directly.
 pub(super) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
@@ -49,20 +52,40 @@ fn chat(stubs: &Server, model: &str, sources: &[String]) -> Shot {
     Shot::post_json("/aggregator/api/v1/chat", &body)
 }
 
-/// Ten sources of five documents each. What they and the model take is subtracted as it is when nobody else asks them.
+const RATE: f64 = 300.0;
+const CONNECTIONS: usize = 64;
+
+/// Ten sources of five documents each; then nine of them and one that never answers. What the slowest of them and the
+/// model took for a chat is subtracted from that chat.
 async fn many_sources(plan: &Plan, hub: &Server, stubs: &Server, report: &mut Report) -> anyhow::Result<()> {
-    const RATE: f64 = 300.0;
-    const CONNECTIONS: usize = 64;
-    let slugs: Vec<String> = (0..10).map(|number| format!("s{number}-late")).collect();
+    let mut slugs: Vec<String> = (0..10).map(|number| format!("s{number}-late")).collect();
     let whole = chat(stubs, "model-late", &slugs);
     load::run(hub.addr, &whole, 4, plan.seconds / 2).await?;
-    let source = load::run(stubs.addr, &direct("s0-late"), 1, plan.seconds / 2).await?;
-    let model = load::run(stubs.addr, &direct("model-late"), 1, plan.seconds / 2).await?;
-    let paced = load::paced(hub.addr, &[whole], RATE, CONNECTIONS, plan.seconds).await?;
-    let theirs = source.quantile_ms(0.5) + model.quantile_ms(0.5);
-    report.note("chat, 10 sources x 5 documents, 20 ms each, 300/s", paced.describe());
-    report.at_most("the same: hub overhead p50", paced.quantile_ms(0.5) - theirs, 2.0, "ms");
-    report.at_most("the same: hub overhead p99", paced.quantile_ms(0.99) - theirs, 4.0, "ms");
+    beyond(plan, hub, &whole, "chat, 10 sources x 5 documents, 20 ms each, 300/s", report).await?;
+    "hung".clone_into(&mut slugs[9]);
+    let whole = chat(stubs, "model-late", &slugs);
+    let begun = Instant::now();
+    load::paced_beyond(hub.addr, std::slice::from_ref(&whole), RATE, CONNECTIONS, plan.seconds, stubs::took)
+        .await?;
+    report.note(
+        "one of the ten begins to hang",
+        format!("the first chats took {:.1} s in all", begun.elapsed().as_secs_f64()),
+    );
+    beyond(plan, hub, &whole, "one of the ten hangs", report).await
+}
+
+async fn beyond(
+    plan: &Plan,
+    hub: &Server,
+    whole: &Shot,
+    name: &str,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let shots = std::slice::from_ref(whole);
+    let added = load::paced_beyond(hub.addr, shots, RATE, CONNECTIONS, plan.seconds, stubs::took).await?;
+    report.note(name, added.describe());
+    report.at_most("the same: hub overhead p50", added.quantile_ms(0.5), 2.0, "ms");
+    report.at_most("the same: hub overhead p99", added.quantile_ms(0.99), 4.0, "ms");
     Ok(())
 }
 

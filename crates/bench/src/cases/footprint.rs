@@ -5,7 +5,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::Plan;
-use crate::process::{Server, free_port};
+use super::services::Services;
 use crate::report::Report;
 
 /// Starts on an existing database, best of five; then each service alone, idle.
@@ -27,36 +27,17 @@ pub(super) async fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> 
 
 async fn services(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let data = TempDir::new()?;
-    let ports = [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
-    let settings = vec![
-        ("SECRET_KEY", "0123456789abcdef0123456789abcdef-bench".to_owned()),
-        ("SYFTHUB_DATA_DIR", data.path().display().to_string()),
-        ("DATABASE_URL", format!("sqlite:///{}", data.path().join("hub.db").display())),
-        ("HOST", "127.0.0.1".to_owned()),
-        ("PORT", ports[0].to_string()),
-        ("AGGREGATOR_PORT", ports[1].to_string()),
-        ("MCP_PORT", ports[2].to_string()),
-        ("BACKEND_GRPC_URL", format!("http://127.0.0.1:{}", ports[3])),
-        ("AGGREGATOR_GRPC_URL", format!("http://127.0.0.1:{}", ports[4])),
-        ("SYFTHUB_URL", format!("http://127.0.0.1:{}", ports[0])),
-        ("AGGREGATOR_SYFTHUB_URL", format!("http://127.0.0.1:{}", ports[0])),
-        ("AGGREGATOR_URL", format!("http://127.0.0.1:{}", ports[1])),
-    ];
-    let mut running = Vec::new();
-    let services = [
-        ("syfthub-backend", ports[0], ports[3]),
-        ("syfthub-aggregator", ports[1], ports[4]),
-        ("syfthub-mcp", ports[2], 0),
-    ];
-    for (name, port, grpc) in services {
-        let mut settings = settings.clone();
-        settings.push(("GRPC_PORT", grpc.to_string()));
-        let server = Server::start(&plan.binaries.join(name), &["serve"], &settings, port, "/health").await?;
-        report.at_most(&format!("{name}, idle"), server.resident_mib()?, 30.0, "MiB");
-        running.push(server);
+    let services = Services::start(plan, data.path()).await?;
+    let mut together = 0.0;
+    for (name, server, goal) in [
+        ("backend", &services.backend, 40.0),
+        ("aggregator", &services.aggregator, 20.0),
+        ("mcp", &services.mcp, 20.0),
+    ] {
+        let resident = server.resident_mib()?;
+        report.at_most(&format!("{name}, idle"), resident, goal, "MiB");
+        together += resident;
     }
-    for server in running {
-        server.stop().await?;
-    }
-    Ok(())
+    report.at_most("the three services together, idle", together, 60.0, "MiB");
+    services.stop().await
 }

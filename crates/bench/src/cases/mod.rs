@@ -3,6 +3,8 @@
 mod chat;
 mod footprint;
 mod reads;
+mod services;
+mod streams;
 pub(crate) mod tokens;
 
 use std::path::{Path, PathBuf};
@@ -26,11 +28,12 @@ type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Case = for<'a> fn(&'a Plan, &'a mut Report) -> Running<'a>;
 
 /// Every case in the order in which it runs.
-pub(crate) fn all() -> [(&'static str, Case); 6] {
+pub(crate) fn all() -> [(&'static str, Case); 7] {
     [
         ("footprint", |plan, report| Box::pin(footprint::run(plan, report))),
         ("reads", |plan, report| Box::pin(reads::run(plan, report))),
         ("chat", |plan, report| Box::pin(chat::run(plan, report))),
+        ("streams", |plan, report| Box::pin(streams::run(plan, report))),
         ("tokens", |plan, report| Box::pin(tokens::run(plan, report))),
         ("registry", |plan, report| Box::pin(registry::run(plan, report))),
         ("logins", |plan, report| Box::pin(registry::logins(plan, report))),
