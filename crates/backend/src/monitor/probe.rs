@@ -22,8 +22,32 @@ pub(super) struct Target {
     pub(super) owner: Username,
     base: String,
     slug: String,
-    /// An MCP server has no health path and refuses a bare GET in its own ways.
-    speaks_mcp: bool,
+    protocol: Protocol,
+}
+
+/// What is spoken at an address, and so how it is asked whether it is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Protocol {
+    /// It has one of the health paths.
+    Space,
+    /// It has no health path and refuses a bare GET in its own ways.
+    Mcp,
+    /// It lists its models, or says that the hub may not see them: it has no health path of its own, and its key is for
+    /// callers.
+    OpenAi,
+}
+
+impl Protocol {
+    fn of(connection_type: Option<&str>) -> Self {
+        let is = |name: &str| connection_type.is_some_and(|kind| kind.eq_ignore_ascii_case(name));
+        if is("mcp") {
+            Self::Mcp
+        } else if is("openai") {
+            Self::OpenAi
+        } else {
+            Self::Space
+        }
+    }
 }
 
 impl Target {
@@ -33,16 +57,15 @@ impl Target {
         let Served::At(base) = connections::served(connection, row.owner_domain.as_deref()) else {
             return None;
         };
-        let kind = connection.get("type").and_then(serde_json::Value::as_str);
-        let speaks_mcp = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("mcp"));
+        let protocol = Protocol::of(connection.get("type").and_then(serde_json::Value::as_str));
         let (owner, slug) = (row.owner_username.clone(), row.slug.as_str().to_owned());
-        Some(Self { owner, base, slug, speaks_mcp })
+        Some(Self { owner, base, slug, protocol })
     }
 
     #[cfg(test)]
     pub(super) fn for_tests(owner: &str, base: &str) -> Self {
         let owner = Username::from_trusted(owner.to_owned());
-        Self { owner, base: base.to_owned(), slug: String::new(), speaks_mcp: false }
+        Self { owner, base: base.to_owned(), slug: String::new(), protocol: Protocol::Space }
     }
 
     fn url(&self, path: &str) -> Option<Url> {
@@ -54,7 +77,12 @@ impl Target {
     }
 
     fn is_well(&self, status: StatusCode) -> bool {
-        status.as_u16() < 400 || (self.speaks_mcp && matches!(status.as_u16(), 400 | 401 | 403 | 405 | 406))
+        match self.protocol {
+            Protocol::Space => status.as_u16() < 400,
+            Protocol::Mcp => status.as_u16() < 400 || matches!(status.as_u16(), 400 | 401 | 403 | 405 | 406),
+            // Whoever refuses is there. Some serve no list of models at all.
+            Protocol::OpenAi => status.as_u16() < 500,
+        }
     }
 }
 
@@ -89,8 +117,11 @@ impl Prober {
     }
 
     async fn ask(&self, target: &Target) -> bool {
-        let bare = [String::new()];
-        let paths = if target.speaks_mcp { bare.as_slice() } else { self.paths.as_slice() };
+        let paths: &[&str] = match target.protocol {
+            Protocol::Space => &self.paths.iter().map(String::as_str).collect::<Vec<_>>(),
+            Protocol::Mcp => &[""],
+            Protocol::OpenAi => &["/models"],
+        };
         for path in paths {
             let Some(url) = target.url(path) else { return false };
             match self.client.get(url).send().await {
@@ -108,32 +139,41 @@ impl Prober {
 mod tests {
     use super::*;
 
-    fn target(base: &str, speaks_mcp: bool) -> Target {
+    fn target(base: &str, connection_type: &str) -> Target {
         let owner = Username::parse("ada").unwrap();
-        Target { owner, base: base.to_owned(), slug: "notes".to_owned(), speaks_mcp }
+        Target {
+            owner,
+            base: base.to_owned(),
+            slug: "notes".to_owned(),
+            protocol: Protocol::of(Some(connection_type)),
+        }
     }
 
     #[test]
     fn a_path_stands_below_the_address() {
-        let url = |base, path| target(base, false).url(path).unwrap().to_string();
+        let url = |base, path| target(base, "http").url(path).unwrap().to_string();
         assert_eq!(url("http://h:1/api/", "/health"), "http://h:1/api/health");
         assert_eq!(url("http://h:1", "/models/{slug}/health"), "http://h:1/models/notes/health");
         assert_eq!(url("http://h/x?key=1#a", "/"), "http://h/x/");
-        assert!(target("h.example", false).url("/").is_none());
+        assert!(target("h.example", "http").url("/").is_none());
     }
 
     #[test]
-    fn below_400_is_well_and_an_mcp_server_may_refuse_a_bare_get() {
-        for (status, plain, mcp) in [
-            (200, true, true),
-            (304, true, true),
-            (405, false, true),
-            (404, false, false),
-            (503, false, false),
+    fn what_is_well_depends_on_what_is_spoken() {
+        for (status, space, mcp, openai) in [
+            (200, true, true, true),
+            (304, true, true, true),
+            (401, false, true, true),
+            (404, false, false, true),
+            (405, false, true, true),
+            (429, false, false, true),
+            (500, false, false, false),
+            (503, false, false, false),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(target("http://h", false).is_well(status), plain, "{status}");
-            assert_eq!(target("http://h", true).is_well(status), mcp, "{status}");
+            for (kind, is_well) in [("http", space), ("MCP", mcp), ("OpenAI", openai)] {
+                assert_eq!(target("http://h", kind).is_well(status), is_well, "{status} {kind}");
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod collective_changes;
 mod collectives;
 mod contract;
 mod conversations;
+mod directory;
 mod drain;
 mod endpoints;
 mod error_reports;

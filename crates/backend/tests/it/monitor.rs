@@ -1,11 +1,12 @@
 //! The health monitor: what it believes, whom it asks, and what follows.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ struct Service {
     url: String,
     status: Arc<AtomicU16>,
     asked: Arc<AtomicUsize>,
+    paths: Arc<Mutex<Vec<String>>>,
     task: tokio::task::AbortHandle,
 }
 
@@ -31,14 +33,26 @@ impl Service {
         let (status, asked) = (Arc::new(AtomicU16::new(200)), Arc::new(AtomicUsize::new(0)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let paths = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&paths);
+        let note = move |request: Request, next: Next| {
+            seen.lock().unwrap().push(request.uri().path().to_owned());
+            next.run(request)
+        };
         let router = Router::new().fallback(answer).with_state((Arc::clone(&status), Arc::clone(&asked)));
+        let router = router.layer(from_fn(note));
         #[expect(clippy::disallowed_methods, reason = "aborted when the service is dropped")]
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, status, asked, task: task.abort_handle() }
+        Self { url, status, asked, paths, task: task.abort_handle() }
     }
 
     fn answers(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// The paths that were asked for since the last look.
+    fn asked_at(&self) -> Vec<String> {
+        std::mem::take(&mut self.paths.lock().unwrap())
     }
 
     fn asked(&self) -> usize {
@@ -274,6 +288,27 @@ async fn an_mcp_server_that_refuses_a_bare_get_is_there() {
     bob.publish("tools", json!({"type": "agent", "connect": connect})).await;
     later(&app, A_WHILE).await;
     assert_eq!((service.asked(), health(&app, "bob/tools").await[1].clone()), (1, json!("healthy")));
+}
+
+#[tokio::test]
+async fn a_model_that_asks_for_a_key_is_there() {
+    let (app, _anon, bob) = TestApp::start().await.with_user("bob").await;
+    let service = Service::start().await;
+    let connect =
+        json!([{"type": "OpenAI", "config": {"url": format!("{}/v1/", service.url), "model": "m"}}]);
+    bob.publish("writer", json!({"type": "model", "connect": connect})).await;
+    for (status, found) in
+        [(200, "healthy"), (401, "healthy"), (404, "healthy"), (429, "healthy"), (503, "unhealthy")]
+    {
+        service.answers(status);
+        later(&app, A_WHILE).await;
+        let asked = service.asked_at();
+        assert_eq!(
+            (asked.as_slice(), health(&app, "bob/writer").await[1].clone()),
+            (&["/v1/models".to_owned()][..], json!(found)),
+            "{status}"
+        );
+    }
 }
 
 #[tokio::test]
