@@ -75,6 +75,16 @@ const WORDS: &[&str] = &[
     "\"tool_calls\"",
     "\"finish_reason\"",
     "<html>",
+    "AKIA",
+    "eyJ",
+    "ghp_",
+    "sk-",
+    "token=",
+    "-----BEGIN ",
+    "PRIVATE KEY-----",
+    "://",
+    "@",
+    "a1b2c3d4e5f6a7b8c9d0",
 ];
 
 fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
