@@ -38,7 +38,7 @@ struct Floors {
 }
 
 const TOWN: Floors = Floors { recall: 0.98, reciprocal_rank: 0.97, precision: 0.8, said: 0.8 };
-const HANDBOOK: Floors = Floors { recall: 0.8, reciprocal_rank: 0.5, precision: 0.3, said: 0.0 };
+const HANDBOOK: Floors = Floors { recall: 0.8, reciprocal_rank: 0.53, precision: 0.33, said: 0.0 };
 
 /// Sums over the questions of a set.
 #[derive(Default)]

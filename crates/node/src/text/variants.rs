@@ -46,8 +46,9 @@ pub(crate) fn variants(word: &str) -> Vec<String> {
     let mut found = vec![word.to_owned()];
     if let Some(set) = SETS.iter().find(|set| set.contains(&key)) {
         found.extend(set.iter().filter(|other| **other != word).map(|other| (*other).to_owned()));
-    } else if let Some(other) = other_spelling(word) {
-        found.push(other);
+    } else {
+        found.extend(other_spelling(word));
+        found.extend(other_form(word));
     }
     let answers = ANSWERS.iter().filter(|(asked, _)| asked.contains(&key));
     found.extend(answers.flat_map(|(_, answers)| answers.iter().map(|answer| (*answer).to_owned())));
@@ -86,6 +87,25 @@ fn other_spelling(word: &str) -> Option<String> {
     })
 }
 
+/// The noun of a verb, or the verb of a noun, where the stemmer sees two words. What does not exist matches nothing.
+fn other_form(word: &str) -> Option<String> {
+    const RULES: &[(&[&str], &str)] = &[
+        (&["er", "ers", "ered", "ering"], "ration"),
+        (&["ify", "ifies", "ified", "ifying"], "ification"),
+        (&["scribe", "scribes", "scribed", "scribing"], "scription"),
+    ];
+    if word.len() < 5 || !word.is_ascii() {
+        return None;
+    }
+    RULES.iter().find_map(|(verbs, noun)| {
+        let bare = word.strip_suffix('s').unwrap_or(word);
+        if let Some(head) = bare.strip_suffix(noun) {
+            return verbs.first().map(|verb| format!("{head}{verb}"));
+        }
+        verbs.iter().find_map(|verb| word.strip_suffix(verb)).map(|head| format!("{head}{noun}"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +116,21 @@ mod tests {
         assert_eq!(variants("behavior"), ["behavior", "behaviour"]);
         assert_eq!(variants("organization"), ["organization", "organisation"]);
         assert_eq!(variants("four"), ["four"]);
+    }
+
+    #[test]
+    fn a_noun_is_found_by_its_verb_and_the_other_way_round() {
+        for (asked, found) in [
+            ("register", "registration"),
+            ("registering", "registration"),
+            ("registrations", "register"),
+            ("verifies", "verification"),
+            ("notification", "notify"),
+            ("subscribed", "subscription"),
+        ] {
+            assert!(variants(asked).contains(&found.to_owned()), "{asked}: {:?}", variants(asked));
+        }
+        assert_eq!(variants("user"), ["user"]);
     }
 
     #[test]
