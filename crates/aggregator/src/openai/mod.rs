@@ -10,6 +10,7 @@ pub(crate) mod refusal;
 mod request;
 mod resolve;
 pub(crate) mod routes;
+mod sampling;
 mod stream;
 mod taken_up;
 mod turns;

@@ -2,22 +2,17 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use syfthub_config::Aggregator;
 use syfthub_domain::{EndpointPath, Error, FieldError, Result};
 use syfthub_web::Fields;
 
+use super::sampling::{MAX_STOPS, read_max_tokens, read_sampling};
 use super::turns::{self, TURN};
 use crate::chat::request::{MAX_FALLBACKS, MAX_NAME, MAX_TURNS, read_conversation};
-use crate::chat::{Ask, EndpointRef, Sampling};
+use crate::chat::{Ask, EndpointRef};
 use crate::shape::{self, Shape};
 
-/// Most functions that a caller may offer.
-const MAX_TOOLS: usize = 128;
-/// Most texts that end an answer.
-const MAX_STOPS: usize = 4;
-/// Longest of them, in code points.
-const MAX_STOP: usize = 200;
 /// Longest `model`: a path for itself and each source.
 const MAX_MODEL: usize = 4_000;
 /// Values that descriptions of functions and of the answer's shape may have together.
@@ -215,57 +210,6 @@ impl Named {
         }
         Ok(Self { model, sources })
     }
-}
-
-fn read_max_tokens(fields: &mut Fields) -> i64 {
-    let newer = fields.int("max_completion_tokens").range(1, i64::from(u32::MAX)).optional();
-    let older = fields.int("max_tokens").range(1, i64::from(u32::MAX)).optional();
-    newer.or(older).unwrap_or(1024)
-}
-
-fn read_sampling(fields: &mut Fields) -> Sampling {
-    let objects = |list: &Vec<Value>| {
-        if list.iter().all(Value::is_object) { Ok(()) } else { Err("every function is an object".to_owned()) }
-    };
-    let tools = fields.list("tools").items(0, MAX_TOOLS).rule(objects).optional();
-    let choice = |choice: &Value| {
-        if choice.is_string() || choice.is_object() {
-            Ok(())
-        } else {
-            Err("a text or an object belongs here".to_owned())
-        }
-    };
-    let tools = tools.filter(|tools| !tools.is_empty()).map(Value::from);
-    let format: Option<Map<String, Value>> = fields.dict("response_format").optional();
-    Sampling {
-        top_p: fields.float("top_p").range(0.0, 1.0).optional(),
-        stop: read_stop(fields),
-        seed: fields.int("seed").optional(),
-        user: fields.string("user").length(0, MAX_NAME).optional(),
-        response_format: format.map(Value::from),
-        tool_choice: fields.any("tool_choice").rule(choice).optional().filter(|_| tools.is_some()),
-        parallel_tool_calls: fields.boolean("parallel_tool_calls").optional().filter(|_| tools.is_some()),
-        tools,
-    }
-}
-
-fn read_stop(fields: &mut Fields) -> Vec<String> {
-    let texts = |value: &Value| -> Result<Vec<String>, String> {
-        let list = match value {
-            Value::Array(list) => list.as_slice(),
-            single => std::slice::from_ref(single),
-        };
-        let text =
-            |item: &Value| Some(item.as_str()?.to_owned()).filter(|text| text.chars().count() <= MAX_STOP);
-        let texts: Option<Vec<String>> = list.iter().map(text).collect();
-        let texts = texts.filter(|texts| texts.len() <= MAX_STOPS);
-        texts.ok_or_else(|| {
-            format!("a text or up to {MAX_STOPS} texts of at most {MAX_STOP} characters belong here")
-        })
-    };
-    let stop = fields.any("stop").rule(|value| texts(value).map(|_| ())).optional();
-    let stop = stop.and_then(|value| texts(&value).ok()).unwrap_or_default();
-    stop.into_iter().filter(|text| !text.is_empty()).collect()
 }
 
 fn read_options(fields: &mut Fields, settings: &Aggregator) -> Options {
