@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "ops/v1/ops",
         "usage/v1/usage",
         "conversations/v1/conversations",
+        "oauth/v1/oauth",
         "common/v1/common",
     ]
     .map(|name| format!("{root}/syfthub/{name}.proto"));

@@ -165,6 +165,8 @@ text_enum! {
         AccessToken => "access_token",
         /// The session cookie of a browser.
         BrowserSession => "browser_session",
+        /// An OAuth access token, or a grant that our own MCP service stands for.
+        OAuth => "oauth",
     }
 }
 

@@ -33,6 +33,7 @@ enum_pair!(common::CredentialKind, domain::CredentialKind {
     HubToken <=> HubToken,
     AccessToken <=> AccessToken,
     BrowserSession <=> BrowserSession,
+    Oauth <=> OAuth,
 });
 enum_pair!(common::EndpointType, domain::EndpointType {
     Model <=> Model,

@@ -23,6 +23,7 @@ mod syfthub {
     package!(ops, "syfthub.ops.v1");
     package!(usage, "syfthub.usage.v1");
     package!(conversations, "syfthub.conversations.v1");
+    package!(oauth, "syfthub.oauth.v1");
 }
 
 /// One question, answered by a stream of typed events.
@@ -35,6 +36,8 @@ pub use syfthub::conversations::v1 as conversations;
 pub use syfthub::directory::v1 as directory;
 /// Who somebody is: verify a credential, find a user, mint satellite tokens.
 pub use syfthub::identity::v1 as identity;
+/// The state of the OAuth 2.1 authorization server: clients, grants, codes, refresh tokens, devices, keys.
+pub use syfthub::oauth::v1 as oauth;
 /// What an operator tells the running backend.
 pub use syfthub::ops::v1 as ops;
 /// Who used what through the chat service.

@@ -11,6 +11,8 @@ use syfthub_proto::directory::directory_service_client::DirectoryServiceClient;
 use syfthub_proto::directory::directory_service_server::{DirectoryService, DirectoryServiceServer};
 use syfthub_proto::identity::identity_service_client::IdentityServiceClient;
 use syfthub_proto::identity::identity_service_server::{IdentityService, IdentityServiceServer};
+use syfthub_proto::oauth::o_auth_service_client::OAuthServiceClient;
+use syfthub_proto::oauth::o_auth_service_server::{OAuthService, OAuthServiceServer};
 use syfthub_proto::ops::ops_service_client::OpsServiceClient;
 use syfthub_proto::ops::ops_service_server::{OpsService, OpsServiceServer};
 use syfthub_proto::usage::usage_service_client::UsageServiceClient;
@@ -38,6 +40,7 @@ macro_rules! pair {
 
 pair!("identity", identity_client -> IdentityServiceClient, identity_server -> IdentityServiceServer<IdentityService>);
 pair!("directory", directory_client -> DirectoryServiceClient, directory_server -> DirectoryServiceServer<DirectoryService>);
+pair!("oauth", oauth_client -> OAuthServiceClient, oauth_server -> OAuthServiceServer<OAuthService>);
 pair!("ops", ops_client -> OpsServiceClient, ops_server -> OpsServiceServer<OpsService>);
 pair!("chat", chat_client -> ChatServiceClient, chat_server -> ChatServiceServer<ChatService>);
 pair!("usage", usage_client -> UsageServiceClient, usage_server -> UsageServiceServer<UsageService>);
