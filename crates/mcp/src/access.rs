@@ -34,7 +34,10 @@ const USERS_PER_ADDRESS: u32 = 10;
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) username: String,
+    /// What the services behind are shown in the caller's place.
     pub(crate) credential: Secret,
+    /// What the credential allows: `read`, `write` or `full`, each spelled out.
+    pub(crate) scopes: Vec<String>,
     pub(crate) correlation: Option<CorrelationId>,
 }
 
@@ -90,7 +93,8 @@ impl Gate {
         };
         let principal = self.verify(&credential).await?;
         self.limits.user(principal.user_id).await?;
-        Ok(Caller { username: principal.username, credential, correlation: correlation::current() })
+        let Principal { username, scopes, .. } = principal;
+        Ok(Caller { username, credential, scopes, correlation: correlation::current() })
     }
 
     async fn verify(&self, credential: &Secret) -> Result<Principal> {
@@ -116,6 +120,7 @@ pub(crate) async fn layer(
     }
     match gate.caller(client, Bearer::from_headers(request.headers())).await {
         Ok(caller) => {
+            tracing::debug!(scopes = ?caller.scopes, "mcp.caller");
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
