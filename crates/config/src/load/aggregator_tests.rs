@@ -68,3 +68,18 @@ fn each_name_is_read() {
     let set = aggregator(&[("AGGREGATOR_DEBUG", "true"), ("AGGREGATOR_LOG_FORMAT", "json")]);
     assert_eq!(set.log.format, LogFormat::Json);
 }
+
+#[test]
+fn a_total_that_ends_before_its_stages_is_warned_about() {
+    let warnings = |pairs: &[(&str, &str)]| {
+        let pairs = [("SECRET_KEY", KEY)].into_iter().chain(pairs.iter().copied());
+        let input = Input { dry_run: true, ..Input::from_env(pairs) };
+        let all = load(Role::Aggregator, &input).unwrap().warnings;
+        all.into_iter().filter(|text| text.contains("AGGREGATOR_TOTAL_TIMEOUT")).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(&[]), Vec::<String>::new());
+    let short = warnings(&[("AGGREGATOR_TOTAL_TIMEOUT", "30")]);
+    assert!(short.len() == 1 && short[0].contains("AGGREGATOR_RETRIEVAL_TIMEOUT (30 s)"), "{short:?}");
+    let unused = warnings(&[("AGGREGATOR_TOTAL_TIMEOUT", "60")]);
+    assert!(unused.len() == 1 && unused[0].contains("AGGREGATOR_GENERATION_TIMEOUT (120 s)"), "{unused:?}");
+}

@@ -84,15 +84,16 @@ pub(super) fn aggregator(reader: &mut Reader, environment: Environment, http: &H
     if default_top_k > max_top_k {
         reader.problem("AGGREGATOR_DEFAULT_TOP_K", "must not be greater than AGGREGATOR_MAX_TOP_K");
     }
+    let (retrieval_timeout, generation_timeout, total_timeout) = chat_times(reader);
     Aggregator {
         host: http.host,
         port: http.port,
         debug: reader.flag("AGGREGATOR_DEBUG", false),
         hub_url: hub_url(reader, environment),
         cors_origins: reader.list("AGGREGATOR_CORS_ORIGINS", vec!["*".to_owned()]),
-        retrieval_timeout: reader.seconds("AGGREGATOR_RETRIEVAL_TIMEOUT", 30),
-        generation_timeout: reader.seconds("AGGREGATOR_GENERATION_TIMEOUT", 120),
-        total_timeout: reader.seconds("AGGREGATOR_TOTAL_TIMEOUT", 180),
+        retrieval_timeout,
+        generation_timeout,
+        total_timeout,
         default_top_k,
         max_top_k,
         max_data_sources: reader.integer("AGGREGATOR_MAX_DATA_SOURCES", 10),
@@ -102,6 +103,30 @@ pub(super) fn aggregator(reader: &mut Reader, environment: Environment, http: &H
         query_model: published_path(reader, "AGGREGATOR_DEFAULT_QUERY_MODEL"),
         url_fetcher: published_path(reader, "AGGREGATOR_URL_FETCHER_SLUG"),
     }
+}
+
+/// Reads how long the stages of a chat, and the whole, may take. A total that ends before the stages do is accepted,
+/// since each stage stops with it, but hardly what somebody wants.
+fn chat_times(reader: &mut Reader) -> (Duration, Duration, Duration) {
+    let retrieval = reader.seconds("AGGREGATOR_RETRIEVAL_TIMEOUT", 30);
+    let generation = reader.seconds("AGGREGATOR_GENERATION_TIMEOUT", 120);
+    let total = reader.seconds("AGGREGATOR_TOTAL_TIMEOUT", 180);
+    if total <= retrieval {
+        reader.warnings.push(format!(
+            "AGGREGATOR_TOTAL_TIMEOUT ({} s) is not greater than AGGREGATOR_RETRIEVAL_TIMEOUT ({} s): one data source that \
+             hangs uses up the time for the answer; set the first to at least the time for retrieval plus the time for \
+             the model",
+            total.as_secs(),
+            retrieval.as_secs()
+        ));
+    } else if total < generation {
+        reader.warnings.push(format!(
+            "AGGREGATOR_TOTAL_TIMEOUT ({} s) is less than AGGREGATOR_GENERATION_TIMEOUT ({} s), which can so never be used up",
+            total.as_secs(),
+            generation.as_secs()
+        ));
+    }
+    (retrieval, generation, total)
 }
 
 /// Reads `owner/slug`; an empty text is none.
