@@ -160,6 +160,16 @@ fn sentences(fields: &[FieldError]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use syfthub_config::Settings;
+    use syfthub_web::stack::Stack;
+    use tower::ServiceExt as _;
+
     use super::*;
 
     #[test]
@@ -192,5 +202,40 @@ mod tests {
         assert_eq!((told(&denied).status, told(&denied).code.as_str()), (403, "model_access_denied"));
         let key = told(&Error::unauthenticated("no"));
         assert_eq!((key.status, key.code.as_str()), (401, "invalid_api_key"));
+    }
+
+    /// A router as the service wraps it, with one route that never answers and one that panics.
+    fn wrapped() -> Router {
+        async fn panics() -> Response {
+            panic!("secret detail")
+        }
+        let routes = Router::new()
+            .route("/v1/slow", get(std::future::pending::<Response>))
+            .route("/v1/broken", get(panics))
+            .route("/slow", get(std::future::pending::<Response>));
+        let stack = Stack::new(&Settings::for_tests(Path::new("unused")))
+            .with_request_timeout(Duration::from_secs(185));
+        stack.wrap(routes).layer(from_fn(shaped))
+    }
+
+    async fn asked(path: &str) -> (u16, Value) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = wrapped().oneshot(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = axum::body::to_bytes(answer.into_body(), MAX_REFUSAL).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_outer_layers_refuse_has_the_shape_too() {
+        let (status, late) = asked("/v1/slow").await;
+        assert_eq!((status, late["error"]["type"].as_str()), (504, Some(SERVER)));
+        assert_eq!(late["error"]["code"], "upstream_timeout");
+        assert!(late["error"]["message"].as_str().unwrap().contains("in time"));
+        let (status, broken) = asked("/v1/broken").await;
+        assert_eq!((status, broken["error"]["type"].as_str()), (500, Some(SERVER)));
+        assert!(!broken.to_string().contains("secret detail"), "{broken}");
+        let (status, other) = asked("/slow").await;
+        assert_eq!((status, other["statusCode"].as_u64()), (504, Some(504)), "the hub's own shape elsewhere");
     }
 }
