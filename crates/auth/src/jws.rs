@@ -15,9 +15,17 @@ use crate::keys::SigningKey;
 /// `{"alg":"RS256","typ":"JWT","kid":…}`. Keeps a core busy: async code uses
 /// [`crate::signer::SignerPool`].
 pub fn sign_rs256(key: &SigningKey, claims_json: &[u8]) -> Result<String> {
+    sign(key, key.encoded_header(), claims_json)
+}
+
+/// Like [`sign_rs256`], for access tokens of RFC 9068: the header's `typ` is `at+jwt`.
+pub fn sign_access_rs256(key: &SigningKey, claims_json: &[u8]) -> Result<String> {
+    sign(key, key.encoded_access_header(), claims_json)
+}
+
+fn sign(key: &SigningKey, header: &str, claims_json: &[u8]) -> Result<String> {
     let pair = key.pair();
     let mut signature = vec![0_u8; pair.public_modulus_len()];
-    let header = key.encoded_header();
     let mut token = String::with_capacity(header.len() + claims_json.len() * 4 / 3 + signature.len() * 2);
     token.push_str(header);
     token.push('.');

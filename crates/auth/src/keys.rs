@@ -124,7 +124,11 @@ pub struct SigningKey {
     pair: KeyPair,
     public: PublicKey,
     encoded_header: String,
+    encoded_access_header: String,
 }
+
+/// `typ` of the access tokens of RFC 9068.
+pub(crate) const ACCESS_TYP: &str = "at+jwt";
 
 impl SigningKey {
     /// Generates a 2048-bit key. Takes from a tenth of a second to several: not for async threads.
@@ -159,8 +163,12 @@ impl SigningKey {
 
     fn from_pair(pair: KeyPair) -> Result<Self, KeyError> {
         let public = PublicKey::from_der(pair.public_key().as_ref())?;
-        let header = json!({"alg": "RS256", "typ": "JWT", "kid": public.kid}).to_string();
-        Ok(Self { pair, public, encoded_header: URL_SAFE_NO_PAD.encode(header) })
+        let header = |typ: &str| {
+            let header = json!({"alg": "RS256", "typ": typ, "kid": public.kid}).to_string();
+            URL_SAFE_NO_PAD.encode(header)
+        };
+        let (encoded_header, encoded_access_header) = (header("JWT"), header(ACCESS_TYP));
+        Ok(Self { pair, public, encoded_header, encoded_access_header })
     }
 
     /// PKCS#8 DER; wiped from memory when dropped.
@@ -192,6 +200,10 @@ impl SigningKey {
 
     pub(crate) fn encoded_header(&self) -> &str {
         &self.encoded_header
+    }
+
+    pub(crate) fn encoded_access_header(&self) -> &str {
+        &self.encoded_access_header
     }
 }
 

@@ -6,7 +6,9 @@
 
 pub mod access_token;
 mod arena;
+pub mod at_jwt;
 mod crypto;
+pub mod grant_ticket;
 mod hub_claims;
 pub mod hub_tokens;
 pub mod id_token;

@@ -15,7 +15,7 @@ use syfthub_domain::{Error, Result, Role, Timestamp, UserId};
 
 use crate::crypto::install_crypto;
 use crate::jws;
-use crate::keys::{KeyRing, SigningKey};
+use crate::keys::{KeyRing, PublicKey, SigningKey};
 use crate::signer::SignerPool;
 
 /// Subject and role of a guest token.
@@ -205,8 +205,12 @@ pub struct Verifier {
 impl Verifier {
     /// Uses the keys of a ring in the same process.
     pub fn from_ring(ring: &KeyRing) -> Self {
+        Self::from_keys(&ring.public_keys())
+    }
+
+    /// Uses these keys.
+    pub fn from_keys(keys: &[PublicKey]) -> Self {
         install_crypto();
-        let keys = ring.public_keys();
         Self { keys: keys.iter().map(|key| (key.kid().to_owned(), key.decoding_key())).collect() }
     }
 

@@ -34,6 +34,11 @@ impl SignerPool {
     pub async fn sign(&self, key: Arc<SigningKey>, claims_json: String) -> Result<String> {
         self.0.run(move || jws::sign_rs256(&key, claims_json.as_bytes())).await
     }
+
+    /// Like [`Self::sign`], with the header of access tokens; see [`jws::sign_access_rs256`].
+    pub async fn sign_access(&self, key: Arc<SigningKey>, claims_json: String) -> Result<String> {
+        self.0.run(move || jws::sign_access_rs256(&key, claims_json.as_bytes())).await
+    }
 }
 
 impl std::fmt::Debug for SignerPool {

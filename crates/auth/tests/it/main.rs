@@ -1,6 +1,7 @@
 //! Keys and the tokens signed with them, through the public interface.
 #![expect(clippy::unwrap_used, reason = "a failing test should panic")]
 
+mod at_jwt;
 mod keys;
 mod satellite;
 
