@@ -6,6 +6,7 @@ mod check;
 mod compat;
 #[cfg(test)]
 mod compose_tests;
+mod conformance;
 mod counts;
 mod databases;
 mod docs;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::counts::Counts;
 use crate::databases::Postgres;
 use crate::workspace::{self, BINARIES, Profile};
-use crate::{check, compat, docs, eval, guard, interrupt, nginx, provision, stack};
+use crate::{check, compat, conformance, docs, eval, guard, interrupt, nginx, provision, stack};
 
 /// What can be run alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -26,6 +26,8 @@ pub(crate) enum Part {
     Quality,
     /// Other people's clients against the hub; fetches them the first time.
     Compat,
+    /// The conformance suite of MCP; fetches it the first time.
+    Conformance,
 }
 
 /// A part, what the user reads, and what runs it.
@@ -38,6 +40,7 @@ const RUNNERS: &[Runner] = &[
     (Part::Docs, "shell blocks of the documentation", documentation),
     (Part::Quality, "quality of answers", quality),
     (Part::Compat, "other people's clients", compat::run),
+    (Part::Conformance, "the conformance suite of MCP", conformance::run),
 ];
 
 /// Runs all parts, or those named, after building what they look at. The sum is the last line; tells whether nothing failed.
@@ -72,6 +75,7 @@ fn binaries(part: Part) -> Result<()> {
         Part::Guards | Part::Cargo => Ok(()),
         Part::Stack => workspace::build(Profile::Dev, BINARIES),
         Part::Docs | Part::Quality | Part::Compat => workspace::build(Profile::Dev, &["syfthub"]),
+        Part::Conformance => workspace::build_example(Profile::Dev, "syfthub-mcp", "conformance"),
     }
 }
 

@@ -78,6 +78,11 @@ pub(crate) fn build(profile: Profile, packages: &[&str]) -> Result<()> {
     run(&mut command)
 }
 
+/// Builds an example of a package: a program for tests.
+pub(crate) fn build_example(profile: Profile, package: &str, name: &str) -> Result<()> {
+    run(cargo().args(["build", "--profile", profile.name(), "--package", package, "--example", name]))
+}
+
 /// Runs a command to its end; a failure names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     // In a group of its own it may not read from the terminal.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any_service, get};
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use syfthub_cache::Cache;
 use syfthub_config::Settings;
 use syfthub_domain::fault::FaultSink;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Gate, Limits};
 use crate::health::{self, Health};
-use crate::server::{self, Handler};
+use crate::server::{self, Handler, Transport};
 use crate::tools::Tools;
 
 /// A tool call ends by itself after 120 seconds; the transport waits a little longer.
@@ -68,17 +68,11 @@ impl App {
         })
     }
 
-    /// The HTTP routes, without the public prefix `/mcp`. MCP itself answers on `/mcp`, `/mcp/` and `/`:
-    /// the last two are what a stripped trailing slash becomes, and a redirect would turn POST into GET.
+    /// The HTTP routes, without the public prefix `/mcp`.
     pub fn router(&self) -> Router {
         let handler = Handler::new(self.tools.clone());
-        let transport = server::transport(&self.settings.mcp, handler, self.open_streams.clone());
-        let mcp = any_service(transport);
-        let guarded = Router::new()
-            .route("/mcp", mcp.clone())
-            .route("/mcp/", mcp.clone())
-            .route("/", mcp)
-            .layer(from_fn(server::unbuffered))
+        let guarded = Transport::new(&self.settings.mcp, self.open_streams.clone())
+            .stateless(handler)
             .layer(from_fn_with_state(self.gate.clone(), access::layer));
         let routes =
             Router::new().route("/health", get(health::route)).with_state(self.health.clone()).merge(guarded);

@@ -10,3 +10,4 @@ mod tools;
 
 pub use app::{App, Deps};
 pub use command::main;
+pub use server::Transport;

@@ -5,10 +5,14 @@ mod handler;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use axum::routing::{MethodRouter, any_service};
+use rmcp::ServerHandler;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use syfthub_config::Mcp;
@@ -26,22 +30,50 @@ const LOCAL_ORIGINS: [&str; 4] =
     ["http://localhost:*", "http://127.0.0.1:*", "https://localhost:*", "http://[::1]:*"];
 const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// The transport. Stateless in both protocol eras: nothing is lost when the service restarts, and any
-/// replica can answer.
-pub(crate) fn transport(
-    settings: &Mcp,
-    handler: Handler,
-    open_streams: CancellationToken,
-) -> StreamableHttpService<Handler, NeverSessionManager> {
-    let config = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
-        .with_json_response(true)
-        .with_max_request_body_bytes(BODY_LIMIT)
-        .with_allowed_hosts(hosts(settings))
-        .with_allowed_origins(origins(settings))
-        .enforce_origin_validation()
-        .with_cancellation_token(open_streams);
-    StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config)
+/// The transport: streamable HTTP for both eras of the protocol, on one path.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    config: StreamableHttpServerConfig,
+}
+
+impl Transport {
+    /// `open_streams` ends what is still being answered.
+    pub fn new(settings: &Mcp, open_streams: CancellationToken) -> Self {
+        let config = StreamableHttpServerConfig::default()
+            .with_json_response(true)
+            .with_max_request_body_bytes(BODY_LIMIT)
+            .with_allowed_hosts(hosts(settings))
+            .with_allowed_origins(origins(settings))
+            .enforce_origin_validation()
+            .with_cancellation_token(open_streams);
+        Self { config }
+    }
+
+    /// Serves a handler without any session, also in the earlier era: nothing is lost when the service restarts, and
+    /// any replica can answer. This is what the hub does.
+    pub fn stateless<H: ServerHandler + Clone>(self, handler: H) -> Router {
+        let config = self.config.with_legacy_session_mode(false);
+        let sessions = Arc::new(NeverSessionManager::default());
+        routes(any_service(StreamableHttpService::new(move || Ok(handler.clone()), sessions, config)))
+    }
+
+    /// Serves a handler with sessions in memory for clients of the earlier era: only with them a server can ask its
+    /// client something back (sampling, elicitation). For servers of tests.
+    pub fn with_sessions<H: ServerHandler + Clone>(self, handler: H) -> Router {
+        let config = self.config.with_legacy_session_mode(true);
+        let sessions = Arc::new(LocalSessionManager::default());
+        routes(any_service(StreamableHttpService::new(move || Ok(handler.clone()), sessions, config)))
+    }
+}
+
+/// MCP answers on `/mcp`, `/mcp/` and `/`: the last two are what a stripped trailing slash becomes, and a redirect
+/// would turn POST into GET.
+fn routes(service: MethodRouter) -> Router {
+    Router::new()
+        .route("/mcp", service.clone())
+        .route("/mcp/", service.clone())
+        .route("/", service)
+        .layer(from_fn(unbuffered))
 }
 
 /// Names under which the service is reached; anything else may be DNS rebinding.
@@ -76,7 +108,7 @@ pub(crate) fn cors_origins(settings: &Mcp) -> Vec<String> {
 }
 
 /// Layer: tells proxies not to hold back event streams.
-pub(crate) async fn unbuffered(request: Request, next: Next) -> Response {
+async fn unbuffered(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let kind = answer.headers().get(header::CONTENT_TYPE);
     if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
