@@ -26,6 +26,7 @@ pub mod feedback;
 pub mod identities;
 pub mod invitations;
 pub mod keys;
+pub mod oauth;
 pub mod one_time_codes;
 pub mod outbox;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use syfthub_domain::{Timestamp, UserId};
 
 use crate::column::{SqlTime, row};
 use crate::db::{affected, on};
-use crate::{Db, Reads, Result, Tx, sessions};
+use crate::{Db, Reads, Result, Tx, oauth, sessions};
 
 /// A consumed token that comes back within this time gets a fresh one: clients that refresh on two
 /// threads at once are not thieves.
@@ -226,13 +226,15 @@ pub async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     Ok(rows)
 }
 
-/// Deletes everything that has expired, browser sessions too, in changes of their own, so that no one else waits long. Gives how many
-/// rows went.
+/// Deletes everything that has expired, browser sessions and what was issued by OAuth too, in changes of their own, so
+/// that no one else waits long. Gives how many rows went.
 pub async fn purge(db: &Db, now: Timestamp) -> Result<u64> {
     let mut rows = 0;
     loop {
         let mut tx = db.begin().await?;
-        let batch = purge_expired(&mut tx, now).await? + sessions::purge_expired(&mut tx, now).await?;
+        let batch = purge_expired(&mut tx, now).await?
+            + sessions::purge_expired(&mut tx, now).await?
+            + oauth::purge_expired(&mut tx, now).await?;
         tx.commit().await?;
         if batch == 0 {
             return Ok(rows);

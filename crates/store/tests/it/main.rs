@@ -18,6 +18,7 @@ mod invitations;
 mod keys;
 mod listings;
 mod migrations;
+mod oauth;
 mod one_time_codes;
 mod outbox;
 mod presets;
