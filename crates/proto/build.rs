@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "usage/v1/usage",
         "conversations/v1/conversations",
         "oauth/v1/oauth",
+        "tools/v1/tools",
         "common/v1/common",
     ]
     .map(|name| format!("{root}/syfthub/{name}.proto"));

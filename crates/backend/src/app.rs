@@ -59,6 +59,7 @@ use crate::statistics::Statistics;
 use crate::tokens::Tokens;
 use crate::tunnels::Tunnels;
 use crate::usage::Usage;
+use crate::tools::grpc::ToolsGrpc;
 use crate::usage::grpc::UsageGrpc;
 use crate::users::{Neighbours, Users};
 use crate::verification::Verification;
@@ -166,6 +167,7 @@ impl App {
         Routes::new(stubs::identity_server(IdentityGrpc(self.state.clone())))
             .add_service(stubs::directory_server(DirectoryGrpc(self.state.clone())))
             .add_service(stubs::ops_server(OpsGrpc(self.clone())))
+            .add_service(stubs::tools_server(ToolsGrpc(self.state.clone())))
             .add_service(stubs::usage_server(UsageGrpc(self.state.clone())))
             .add_service(stubs::conversations_server(ConversationsGrpc(self.state.clone())))
             .add_service(health)

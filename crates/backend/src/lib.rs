@@ -40,6 +40,7 @@ mod setup;
 mod sign_in_providers;
 mod statistics;
 pub mod tokens;
+mod tools;
 mod tunnels;
 mod usage;
 pub mod users;

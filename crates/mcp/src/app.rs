@@ -1,5 +1,6 @@
 //! The service: settings and dependencies in, routes out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -21,8 +22,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Gate, Limits};
+use crate::calls::Calls;
 use crate::health::{self, Health};
-use crate::server::{self, Handler, Transport};
+use crate::server::{self, Handler, ToolLimits, Transport, verdict};
 use crate::tools::Tools;
 
 /// A tool call ends by itself after 120 seconds; the transport waits a little longer.
@@ -47,6 +49,8 @@ pub struct App {
     settings: Settings,
     gate: Gate,
     tools: Tools,
+    tool_limits: ToolLimits,
+    calls: Calls,
     health: Health,
     open_streams: CancellationToken,
     faults: FaultSink,
@@ -56,12 +60,15 @@ impl App {
     /// Builds the service; opens no port.
     pub fn build(settings: &Settings, deps: Deps) -> Result<Self> {
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
+        let tool_limits = ToolLimits::new(limiter.clone(), settings.rate_limits.chat);
         let limits = Limits { limiter, rule: settings.rate_limits.chat };
         let faults = syfthub_rpc::sent_to(deps.hub.clone(), deps.clock.clone());
         Ok(Self {
             settings: settings.clone(),
             gate: Gate::new(deps.hub.clone(), settings.mcp.accept_hub_tokens, limits),
             health: Health::new(deps.hub.clone(), deps.clock.clone()),
+            tool_limits,
+            calls: Calls::new(deps.hub.clone(), deps.clock.clone()),
             tools: Tools::new(deps.hub, deps.chat, deps.clock, faults.clone()),
             faults,
             open_streams: CancellationToken::new(),
@@ -70,9 +77,11 @@ impl App {
 
     /// The HTTP routes, without the public prefix `/mcp`.
     pub fn router(&self) -> Router {
-        let handler = Handler::new(self.tools.clone());
+        let handler = Handler::new(self.tools.clone(), self.tool_limits.clone(), self.calls.clone());
+        let metadata: Arc<str> = verdict::metadata_url(&self.settings.mcp.api_base_url).into();
         let guarded = Transport::new(&self.settings.mcp, self.open_streams.clone())
             .stateless(handler)
+            .layer(from_fn_with_state(metadata, verdict::layer))
             .layer(from_fn_with_state(self.gate.clone(), access::layer));
         let routes =
             Router::new().route("/health", get(health::route)).with_state(self.health.clone()).merge(guarded);
@@ -90,6 +99,7 @@ impl App {
         shutdown.readiness().set(true);
         serve(listener, router, shutdown, grace).await.context("HTTP")?;
         self.open_streams.cancel();
+        self.calls.flush().await;
         Ok(())
     }
 }

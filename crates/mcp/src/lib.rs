@@ -3,6 +3,7 @@
 
 mod access;
 mod app;
+mod calls;
 mod command;
 mod health;
 mod server;

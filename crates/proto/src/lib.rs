@@ -24,6 +24,7 @@ mod syfthub {
     package!(usage, "syfthub.usage.v1");
     package!(conversations, "syfthub.conversations.v1");
     package!(oauth, "syfthub.oauth.v1");
+    package!(tools, "syfthub.tools.v1");
 }
 
 /// One question, answered by a stream of typed events.
@@ -40,5 +41,7 @@ pub use syfthub::identity::v1 as identity;
 pub use syfthub::oauth::v1 as oauth;
 /// What an operator tells the running backend.
 pub use syfthub::ops::v1 as ops;
+/// What the tools of assistants do at the hub.
+pub use syfthub::tools::v1 as tools;
 /// Who used what through the chat service.
 pub use syfthub::usage::v1 as usage;

@@ -15,6 +15,8 @@ use syfthub_proto::oauth::o_auth_service_client::OAuthServiceClient;
 use syfthub_proto::oauth::o_auth_service_server::{OAuthService, OAuthServiceServer};
 use syfthub_proto::ops::ops_service_client::OpsServiceClient;
 use syfthub_proto::ops::ops_service_server::{OpsService, OpsServiceServer};
+use syfthub_proto::tools::tools_service_client::ToolsServiceClient;
+use syfthub_proto::tools::tools_service_server::{ToolsService, ToolsServiceServer};
 use syfthub_proto::usage::usage_service_client::UsageServiceClient;
 use syfthub_proto::usage::usage_service_server::{UsageService, UsageServiceServer};
 
@@ -43,5 +45,6 @@ pair!("directory", directory_client -> DirectoryServiceClient, directory_server 
 pair!("oauth", oauth_client -> OAuthServiceClient, oauth_server -> OAuthServiceServer<OAuthService>);
 pair!("ops", ops_client -> OpsServiceClient, ops_server -> OpsServiceServer<OpsService>);
 pair!("chat", chat_client -> ChatServiceClient, chat_server -> ChatServiceServer<ChatService>);
+pair!("tools", tools_client -> ToolsServiceClient, tools_server -> ToolsServiceServer<ToolsService>);
 pair!("usage", usage_client -> UsageServiceClient, usage_server -> UsageServiceServer<UsageService>);
 pair!("conversations", conversations_client -> ConversationsServiceClient, conversations_server -> ConversationsServiceServer<ConversationsService>);

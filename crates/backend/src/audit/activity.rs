@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     AccessTokenUsed,
     /// A satellite token was made.
     SatelliteTokenMinted,
+    /// A tool was called through MCP.
+    ToolCalled,
 }
 
 impl Kind {
@@ -53,6 +55,7 @@ impl Kind {
             Self::Logout => "logout",
             Self::AccessTokenUsed => "access_token.used",
             Self::SatelliteTokenMinted => "satellite_token.minted",
+            Self::ToolCalled => "tool.called",
         }
     }
 
@@ -112,6 +115,11 @@ impl Activity {
             correlation_id: correlation::current().map(|id| id.to_string()),
             detail,
         };
+        self.put(fact);
+    }
+
+    /// Takes a fact that another service noted. Never waits.
+    pub(crate) fn put(&self, fact: NewActivity) {
         if self.queue.try_send(Message::Fact(fact)).is_err() {
             metrics::counter!("syfthub_activity_dropped_total").increment(1);
         }

@@ -110,6 +110,11 @@ impl Audit {
         Ok(pruned)
     }
 
+    /// Takes a fact that another service noted.
+    pub(crate) fn note_fact(&self, fact: facts::NewActivity) {
+        self.activity.put(fact);
+    }
+
     /// Writes what waits in the queue.
     pub(crate) async fn flush_activity(&self) {
         self.activity.flush().await;

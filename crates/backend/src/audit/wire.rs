@@ -135,8 +135,8 @@ pub(crate) struct ActivityEntry {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) at: Timestamp,
-    /// What: `login.success`, `login.failed`, `token.refreshed`, `token.reused`, `logout`, `access_token.used` or
-    /// `satellite_token.minted`.
+    /// What: `login.success`, `login.failed`, `token.refreshed`, `token.reused`, `logout`, `access_token.used`,
+    /// `satellite_token.minted` or `tool.called`.
     pub(crate) kind: String,
     /// The account that it is about.
     pub(crate) user_id: Option<i64>,

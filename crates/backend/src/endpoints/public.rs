@@ -5,11 +5,14 @@ use serde::Serialize;
 use syfthub_auth::Principal;
 use syfthub_domain::{EndpointType, Result};
 use syfthub_store::Page;
-use syfthub_store::endpoints::{self, EndpointWithOwner, GroupedEndpoint, PublicFilter, Sort};
+use syfthub_store::endpoints::{self, EndpointWithOwner, GroupedEndpoint, Names, PublicFilter, Sort};
 use syfthub_web::etag::Tagged;
 
 use super::wire::{EndpointPublic, Grouped, OwnerGroup, OwnerSummary, Owners};
 use super::{Endpoints, mapper};
+
+/// Names of one completion, as the protocol of assistants has it.
+const MAX_COMPLETED: u32 = 100;
 
 impl Endpoints {
     /// A page of listed endpoints.
@@ -60,6 +63,26 @@ impl Endpoints {
         let filter = PublicFilter { kind, ..PublicFilter::default() };
         let rows = endpoints::list_public(&self.db, &filter, page).await?;
         Ok((rows, endpoints::count_public(&self.db, &filter).await?))
+    }
+
+    /// Owners, or with `owner` slugs (of everybody when it is empty), that begin so, and whether there are more. A
+    /// viewer's own endpoints are among them.
+    pub(crate) async fn names(
+        &self,
+        viewer: Option<&Principal>,
+        owner: Option<&str>,
+        prefix: &str,
+    ) -> Result<(Vec<String>, bool)> {
+        let names = match owner {
+            None => Names::Owners,
+            Some(owner) => Names::Slugs(Some(owner).filter(|owner| !owner.is_empty())),
+        };
+        let viewer = viewer.map(|viewer| viewer.user_id);
+        let prefix = prefix.trim().to_lowercase();
+        let mut found = endpoints::complete(&self.db, names, &prefix, viewer, MAX_COMPLETED + 1).await?;
+        let has_more = found.len() > MAX_COMPLETED as usize;
+        found.truncate(MAX_COMPLETED as usize);
+        Ok((found, has_more))
     }
 
     async fn kept_for_guests<T: Serialize>(

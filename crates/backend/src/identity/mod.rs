@@ -24,6 +24,7 @@ pub(crate) enum Method {
     RecordUsage,
     CheckConversation,
     AppendConversation,
+    UseTools,
 }
 
 /// The table. Backend itself calls nobody, so it is in no row.
@@ -38,6 +39,7 @@ pub(crate) const fn callers(method: Method) -> &'static [Caller] {
         | Method::AppendConversation
         | Method::DescribeEndpoints
         | Method::ReportBreakers => &[Caller::Aggregator],
+        Method::UseTools => &[Caller::Mcp],
         Method::FindUser => &[Caller::Mcp, Caller::Cli],
         Method::MintSatelliteTokens
         | Method::ResolveEndpoints

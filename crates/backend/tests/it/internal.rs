@@ -10,6 +10,7 @@ use syfthub_proto::directory::{
 };
 use syfthub_proto::identity::{FindUserRequest, MintSatelliteTokensRequest, VerifyCredentialRequest};
 use syfthub_proto::ops::{ListKeysRequest, ReportErrorsRequest, RetireKeyRequest, RotateKeyRequest};
+use syfthub_proto::tools::RecordCallsRequest;
 use syfthub_proto::usage::RecordRequest;
 use syfthub_rpc::status::from_status;
 use syfthub_rpc::{Caller, InternalKey, Peer, Server, stubs};
@@ -35,6 +36,7 @@ async fn a_table_says_who_may_call_what() {
         let mut directory = stubs::directory_client(peer(&app, *caller));
         let mut ops = stubs::ops_client(peer(&app, *caller));
         let mut usage = stubs::usage_client(peer(&app, *caller));
+        let mut tools = stubs::tools_client(peer(&app, *caller));
         let mut conversations = stubs::conversations_client(peer(&app, *caller));
         let answers = [
             ("verify", identity.verify_credential(VerifyCredentialRequest::default()).await.err()),
@@ -54,6 +56,7 @@ async fn a_table_says_who_may_call_what() {
             ("check", conversations.check(CheckRequest::default()).await.err()),
             ("append", conversations.append(AppendRequest::default()).await.err()),
             ("report", ops.report_errors(ReportErrorsRequest::default()).await.err()),
+            ("tools", tools.record_calls(RecordCallsRequest::default()).await.err()),
         ];
         let refused: Vec<&str> = answers
             .iter()
@@ -63,13 +66,13 @@ async fn a_table_says_who_may_call_what() {
         let expected: &[&str] = match caller {
             Caller::Backend => &[
                 "verify", "find", "mint", "resolve", "search", "list", "preset", "presets", "describe",
-                "breakers", "keys", "rotate", "retire", "usage", "check", "append", "report",
+                "breakers", "keys", "rotate", "retire", "usage", "check", "append", "report", "tools",
             ],
-            Caller::Aggregator => &["find", "keys", "rotate", "retire"],
+            Caller::Aggregator => &["find", "keys", "rotate", "retire", "tools"],
             Caller::Mcp => &["describe", "breakers", "keys", "rotate", "retire", "usage", "check", "append"],
             Caller::Cli => &[
                 "mint", "resolve", "preset", "presets", "describe", "breakers", "usage", "check", "append",
-                "report",
+                "report", "tools",
             ],
         };
         assert_eq!(refused, expected, "{caller:?}");

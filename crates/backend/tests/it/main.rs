@@ -54,6 +54,7 @@ mod statistics;
 mod surface;
 mod sync;
 mod tokens;
+mod tools;
 mod tunnels;
 mod uptime;
 mod usage;

@@ -2,55 +2,81 @@
 
 use axum::http::request::Parts;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, GetPromptRequestParams,
-    GetPromptResponse, GetPromptResult, JsonObject, ListPromptsResult, ListToolsResult,
-    PaginatedRequestParams, ProgressNotificationParam, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, GetPromptRequestParams, GetPromptResponse, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
-use syfthub_domain::{Detail, Error};
 use syfthub_logging::correlation;
 use syfthub_web::Fields;
 
-use super::describe;
+use super::limits::ToolLimits;
+use super::{describe, errors, prompts, resources, schemas, verdict};
 use crate::access::Caller;
-use crate::tools::{Outcome, Progress, Tools, chat, discover};
+use crate::calls::Calls;
+use crate::tools::{Kind, Need, Outcome, Progress, Tools, chat, discover, endpoint, publish, search};
 
-/// Clients may keep lists this long; they change with a new version only.
-const LISTS_FRESH_MS: u64 = 300_000;
-/// Longest question of the prompt, in characters.
+type Context = RequestContext<RoleServer>;
+type Page = Option<PaginatedRequestParams>;
+
+/// Clients may keep lists this long. That of tools changes with a new version only; endpoints and presets come and go.
+const TOOLS_FRESH_MS: u64 = 300_000;
+const LISTS_FRESH_MS: u64 = 60_000;
+/// Longest question of a prompt, in characters.
 const MAX_QUERY: usize = 4000;
 
 /// The handler of one request; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Handler {
     tools: Tools,
+    limits: ToolLimits,
+    calls: Calls,
 }
 
 impl Handler {
-    pub(crate) fn new(tools: Tools) -> Self {
-        Self { tools }
+    pub(crate) fn new(tools: Tools, limits: ToolLimits, calls: Calls) -> Self {
+        Self { tools, limits, calls }
     }
 
     async fn run(
         &self,
-        request: CallToolRequestParams,
+        kind: Kind,
+        arguments: JsonObject,
         caller: &Caller,
-        context: &RequestContext<RoleServer>,
+        context: &Context,
     ) -> Result<Outcome, ErrorData> {
-        let fields = arguments(request.arguments)?;
-        match request.name.as_ref() {
-            discover::NAME => {
-                let wanted = discover::Request::read(fields).map_err(|error| invalid(&error))?;
-                Ok(discover::run(&self.tools, caller, wanted).await)
+        let (tools, progress) = (&self.tools, Reporter::of(context));
+        let wrong = |error| errors::invalid(&error);
+        Ok(match kind {
+            Kind::Discover => {
+                let wanted = discover::Request::read(fields(arguments)?).map_err(wrong)?;
+                discover::run(tools, caller, wanted).await
             }
-            chat::NAME => {
-                let asked = chat::Request::read(fields).map_err(|error| invalid(&error))?;
-                Ok(chat::run(&self.tools, caller, asked, &Reporter::of(context)).await)
+            Kind::Chat => {
+                let asked = chat::Request::read(fields(arguments)?).map_err(wrong)?;
+                chat::run(tools, caller, asked, &progress).await
             }
-            unknown => Err(ErrorData::invalid_params(format!("there is no tool `{unknown}`"), None)),
-        }
+            Kind::Search => {
+                let asked = search::Request::read(fields(arguments)?).map_err(wrong)?;
+                search::run(tools, caller, asked, &progress).await
+            }
+            Kind::Get => {
+                let wanted = endpoint::Request::read(fields(arguments)?).map_err(wrong)?;
+                endpoint::get(tools, caller, wanted).await
+            }
+            Kind::Health => {
+                let wanted = endpoint::Request::read(fields(arguments)?).map_err(wrong)?;
+                endpoint::health(tools, caller, wanted).await
+            }
+            Kind::Publish => publish::publish(tools, caller, arguments).await,
+            Kind::Update => {
+                let change = publish::Change::read(arguments).map_err(wrong)?;
+                publish::update(tools, caller, change).await
+            }
+        })
     }
 }
 
@@ -59,107 +85,160 @@ impl ServerHandler for Handler {
         describe::server()
     }
 
-    async fn list_tools(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListToolsResult, ErrorData> {
-        let list = ListToolsResult::with_all_items(describe::tools());
-        Ok(list.with_ttl_ms(LISTS_FRESH_MS).with_cache_scope(CacheScope::Private))
+    async fn list_tools(&self, _: Page, context: Context) -> Result<ListToolsResult, ErrorData> {
+        let caller = caller(&context)?;
+        let list = ListToolsResult::with_all_items(schemas::tools(&caller.scopes));
+        Ok(list.with_ttl_ms(TOOLS_FRESH_MS).with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        describe::tools().into_iter().find(|tool| tool.name == name)
+        Kind::by_name(name).map(schemas::tool)
     }
 
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
+        context: Context,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = caller(&context)?;
-        let run = self.run(request, &caller, &context);
+        let Some(kind) = Kind::by_name(&request.name) else {
+            return Err(ErrorData::invalid_params(format!("there is no tool `{}`", request.name), None));
+        };
+        let arguments = request.arguments.unwrap_or_default();
+        // Dropped before its end when the client goes away, and noted as such.
+        let mut call = self.calls.begin(&caller, kind, &arguments);
+        if !kind.need().is_met_by(&caller.scopes) {
+            call.refused();
+            return Err(verdict::step_up(&context, kind.name(), kind.need()));
+        }
+        if let Err(error) = self.limits.check(&caller.username, kind).await {
+            call.refused();
+            return Err(verdict::too_many(&context, &error));
+        }
+        let run = self.run(kind, arguments, &caller, &context);
         let outcome = tokio::select! {
             outcome = async {
                 match caller.correlation.clone() {
                     Some(id) => correlation::scope(id, run).await,
                     None => run.await,
                 }
-            } => outcome?,
+            } => outcome,
             () = context.ct.cancelled() => {
                 return Err(ErrorData::internal_error("the call was cancelled", None));
             }
         };
-        let result = match outcome {
-            Outcome::Good(value) => CallToolResult::structured(value),
-            Outcome::Bad(value) => CallToolResult::structured_error(value),
-        };
-        Ok(result.into())
+        match outcome {
+            Ok(Outcome::Good(value)) => {
+                call.succeeded(&value);
+                Ok(CallToolResult::structured(value).into())
+            }
+            Ok(Outcome::Bad(value)) => {
+                call.failed();
+                Ok(CallToolResult::structured_error(value).into())
+            }
+            Ok(Outcome::Wrong(error)) => {
+                call.refused();
+                Err(errors::invalid(&error))
+            }
+            Err(error) => {
+                call.refused();
+                Err(error)
+            }
+        }
     }
 
-    async fn list_prompts(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListPromptsResult, ErrorData> {
-        let list = ListPromptsResult::with_all_items(describe::prompts());
+    async fn list_prompts(&self, page: Page, context: Context) -> Result<ListPromptsResult, ErrorData> {
+        let caller = reader(&context, "prompts/list")?;
+        let (items, next) = prompts::list(&self.tools, &caller, skip(page)?).await?;
+        let mut list = ListPromptsResult::with_all_items(items);
+        list.next_cursor = next.map(|skip| skip.to_string());
         Ok(list.with_ttl_ms(LISTS_FRESH_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn get_prompt(
         &self,
         request: GetPromptRequestParams,
-        _: RequestContext<RoleServer>,
+        context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
-        if request.name != "ask" {
-            let text = format!("there is no prompt `{}`", request.name);
-            return Err(ErrorData::invalid_params(text, None));
-        }
-        let mut fields = arguments(request.arguments)?;
+        let caller = reader(&context, "prompts/get")?;
+        let mut fields = fields(request.arguments.unwrap_or_default())?;
         let query = fields.string("query").length(1, MAX_QUERY).required();
-        let valid = fields.finish().map_err(|error| invalid(&error))?;
-        Ok(GetPromptResult::new(vec![describe::ask(&query.take(&valid))]).into())
+        let valid = fields.finish().map_err(|error| errors::invalid(&error))?;
+        prompts::get(&self.tools, &caller, &request.name, &query.take(&valid)).await.map(Into::into)
+    }
+
+    async fn list_resources(&self, page: Page, context: Context) -> Result<ListResourcesResult, ErrorData> {
+        let caller = reader(&context, "resources/list")?;
+        let (items, next) = resources::list(&self.tools, &caller, skip(page)?).await?;
+        let mut list = ListResourcesResult::with_all_items(items);
+        list.next_cursor = next.map(|skip| skip.to_string());
+        Ok(list.with_ttl_ms(LISTS_FRESH_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Page,
+        _: Context,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let list = ListResourceTemplatesResult::with_all_items(resources::templates());
+        Ok(list.with_ttl_ms(TOOLS_FRESH_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let caller = reader(&context, "resources/read")?;
+        let read = resources::read(&self.tools, &caller, &request.uri).await?;
+        Ok(read.with_ttl_ms(LISTS_FRESH_MS).with_cache_scope(CacheScope::Private).into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: Context,
+    ) -> Result<CompleteResult, ErrorData> {
+        let caller = reader(&context, "completion/complete")?;
+        resources::complete(&self.tools, &caller, request).await.map(CompleteResult::new)
     }
 }
 
 /// The caller that the gate put on the HTTP request.
-fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+fn caller(context: &Context) -> Result<Caller, ErrorData> {
     let parts = context.extensions.get::<Parts>();
     let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
     caller.cloned().ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
 }
 
-fn arguments(given: Option<JsonObject>) -> Result<Fields, ErrorData> {
-    Fields::body(Value::Object(given.unwrap_or_default())).map_err(|error| invalid(&error))
+/// The caller, if the credential lets them look.
+fn reader(context: &Context, what: &str) -> Result<Caller, ErrorData> {
+    let caller = caller(context)?;
+    if Need::Read.is_met_by(&caller.scopes) {
+        return Ok(caller);
+    }
+    Err(verdict::step_up(context, what, Need::Read))
 }
 
-/// Wrong arguments are an error of the protocol (-32602) that names every failing one.
-fn invalid(error: &Error) -> ErrorData {
-    let Detail::Fields(fields) = &error.detail else {
-        return ErrorData::invalid_params(error.message.clone(), None);
-    };
-    let told: Vec<String> = fields
-        .iter()
-        .map(|field| {
-            let path: Vec<String> = field.loc.iter().skip(1).map(step).collect();
-            format!("{}: {}", path.join("."), field.msg)
-        })
-        .collect();
-    ErrorData::invalid_params(told.join("; "), None)
-}
-
-fn step(loc: &syfthub_domain::Loc) -> String {
-    match loc {
-        syfthub_domain::Loc::Key(key) => key.clone(),
-        syfthub_domain::Loc::Index(index) => index.to_string(),
+/// Where a page begins. A cursor is the number of items before it: lists change, so nothing finer would be truer.
+fn skip(page: Page) -> Result<u32, ErrorData> {
+    match page.and_then(|page| page.cursor) {
+        None => Ok(0),
+        Some(cursor) => {
+            cursor.parse().map_err(|_| ErrorData::invalid_params("the cursor is not one of ours", None))
+        }
     }
 }
 
+fn fields(arguments: JsonObject) -> Result<Fields, ErrorData> {
+    Fields::body(Value::Object(arguments)).map_err(|error| errors::invalid(&error))
+}
+
 /// Tells the client how far a call is, if it asked to be told.
-struct Reporter<'c>(Option<(&'c RequestContext<RoleServer>, rmcp::model::ProgressToken)>);
+struct Reporter<'c>(Option<(&'c Context, rmcp::model::ProgressToken)>);
 
 impl<'c> Reporter<'c> {
-    fn of(context: &'c RequestContext<RoleServer>) -> Self {
+    fn of(context: &'c Context) -> Self {
         Self(context.meta.get_progress_token().map(|token| (context, token)))
     }
 }

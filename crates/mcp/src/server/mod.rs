@@ -1,7 +1,13 @@
 //! The MCP protocol, by `rmcp`: transport settings here, the handler of methods beside.
 
 mod describe;
+mod errors;
 mod handler;
+mod limits;
+mod prompts;
+mod resources;
+mod schemas;
+pub(crate) mod verdict;
 
 use std::sync::Arc;
 
@@ -20,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub(crate) use handler::Handler;
+pub(crate) use limits::ToolLimits;
 
 /// Largest message of a client, in bytes (1 MiB).
 pub(crate) const BODY_LIMIT: usize = 1024 * 1024;
@@ -76,6 +83,12 @@ fn routes(service: MethodRouter) -> Router {
         .layer(from_fn(unbuffered))
 }
 
+/// Where the page after this one begins, if there is one.
+fn next_page(skip: u32, shown: usize, total: i64) -> Option<u32> {
+    let next = skip.saturating_add(u32::try_from(shown).unwrap_or(u32::MAX));
+    (shown > 0 && i64::from(next) < total).then_some(next)
+}
+
 /// Names under which the service is reached; anything else may be DNS rebinding.
 fn hosts(settings: &Mcp) -> Vec<String> {
     let named = [Some(settings.public_url.clone()), Url::parse(&settings.api_base_url).ok()];
@@ -119,7 +132,14 @@ async fn unbuffered(request: Request, next: Next) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::with_port;
+    use super::{next_page, with_port};
+
+    #[test]
+    fn pages_end() {
+        assert_eq!(next_page(0, 100, 250), Some(100));
+        assert_eq!(next_page(200, 50, 250), None);
+        assert_eq!(next_page(300, 0, 250), None);
+    }
 
     #[test]
     fn origins_get_their_port() {

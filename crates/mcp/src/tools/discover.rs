@@ -131,7 +131,7 @@ fn path(endpoint: &Endpoint) -> String {
 }
 
 /// The address, unless it is one of a private network: those are nobody's business.
-fn public_url(text: &str) -> Option<&str> {
+pub(super) fn public_url(text: &str) -> Option<&str> {
     let url = Url::parse(text).ok()?;
     let public = match url.host()? {
         Host::Domain(name) => {

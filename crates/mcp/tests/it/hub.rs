@@ -8,14 +8,14 @@ use futures::Stream;
 use syfthub_domain::{Error, ErrorCode};
 use syfthub_proto::chat::chat_service_server::ChatService;
 use syfthub_proto::chat::{
-    AskEvent, AskRequest, Citation, Done, Failed, RetrievalStart, SourceComplete, SourceStatus, Token,
-    ask_event::Event,
+    AskEvent, AskRequest, Citation, Done, Failed, RetrievalStart, Source, SourceComplete, SourceStatus,
+    Token, ask_event::Event,
 };
 use syfthub_proto::common::{CredentialKind, EndpointType, Principal, Role};
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
     DescribeEndpointsRequest, DescribeEndpointsResponse, Endpoint, ListEndpointsRequest,
-    ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse, ReportBreakersRequest,
+    ListEndpointsResponse, ListPresetsRequest, ListPresetsResponse, Preset, ReportBreakersRequest,
     ReportBreakersResponse, ResolveEndpointsRequest, ResolveEndpointsResponse, ResolvePresetRequest,
     ResolvePresetResponse, ScoredEndpoint, SearchEndpointsRequest, SearchEndpointsResponse,
 };
@@ -29,14 +29,19 @@ use syfthub_proto::ops::{
     ErrorReport, ListKeysRequest, ListKeysResponse, ReportErrorsRequest, ReportErrorsResponse,
     RetireKeyRequest, RetireKeyResponse, RotateKeyRequest, RotateKeyResponse,
 };
+use syfthub_proto::tools::ToolCall;
 use syfthub_rpc::status::to_status;
 use syfthub_rpc::{Caller, InternalKey, Peer, Server, stubs};
 use tokio::sync::Notify;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-/// The only token that the fake hub knows.
+/// A token that may do everything.
 pub(crate) const TOKEN: &str = "syft_pat_good";
+/// One that may only look.
+pub(crate) const READER: &str = "syft_pat_reader";
+/// One that may do nothing here.
+pub(crate) const NOBODY: &str = "syft_pat_nobody";
 
 /// What the fakes saw, and switches for what they do.
 #[derive(Default)]
@@ -49,6 +54,9 @@ pub(crate) struct Seen {
     pub(crate) reported: Mutex<Vec<ErrorReport>>,
     pub(crate) told: Notify,
     pub(crate) directory_down: AtomicBool,
+    pub(crate) calls: Mutex<Vec<ToolCall>>,
+    pub(crate) calls_came: Notify,
+    pub(crate) published: Mutex<Vec<String>>,
 }
 
 /// All three services.
@@ -62,15 +70,16 @@ impl Fake {
         let routes = Routes::new(stubs::identity_server(self.clone()))
             .add_service(stubs::directory_server(self.clone()))
             .add_service(stubs::chat_server(self.clone()))
-            .add_service(stubs::ops_server(self.clone()));
+            .add_service(stubs::ops_server(self.clone()))
+            .add_service(stubs::tools_server(self.clone()));
         Server::new(routes, &key).local(Caller::Mcp, &key)
     }
 
-    fn check(&self, credential: &str) -> Result<(), Status> {
+    pub(crate) fn check(&self, credential: &str) -> Result<(), Status> {
         if self.0.down.load(Ordering::SeqCst) {
             return Err(to_status(&Error::new(ErrorCode::Unavailable, "database is gone")));
         }
-        if credential == TOKEN {
+        if [TOKEN, READER, NOBODY].contains(&credential) {
             return Ok(());
         }
         Err(to_status(&Error::unauthenticated("Could not validate credentials")))
@@ -108,8 +117,15 @@ impl IdentityService for Fake {
         request: Request<VerifyCredentialRequest>,
     ) -> Result<Response<VerifyCredentialResponse>, Status> {
         self.0.verified.fetch_add(1, Ordering::SeqCst);
-        self.check(&request.into_inner().credential)?;
+        let credential = request.into_inner().credential;
+        self.check(&credential)?;
+        let scope = match credential.as_str() {
+            READER => "read",
+            NOBODY => "profile",
+            _ => "full",
+        };
         let principal = Principal {
+            scopes: vec![scope.to_owned()],
             user_id: 7,
             username: "ada".to_owned(),
             email: "ada@example.org".to_owned(),
@@ -195,25 +211,38 @@ impl DirectoryService for Fake {
         &self,
         request: Request<ListEndpointsRequest>,
     ) -> Result<Response<ListEndpointsResponse>, Status> {
-        self.check(&request.into_inner().credential)?;
+        let request = request.into_inner();
+        self.check(&request.credential)?;
         if self.0.directory_down.load(Ordering::SeqCst) {
             return Err(to_status(&Error::internal("database is gone")));
+        }
+        if request.include_own {
+            // Two pages for those who page.
+            let endpoints =
+                if request.skip == 0 { all() } else { vec![endpoint("late", EndpointType::Model, "")] };
+            return Ok(Response::new(ListEndpointsResponse { endpoints, total: 6 }));
         }
         Ok(Response::new(ListEndpointsResponse { endpoints: all(), total: 5 }))
     }
 
     async fn resolve_preset(
         &self,
-        _: Request<ResolvePresetRequest>,
+        request: Request<ResolvePresetRequest>,
     ) -> Result<Response<ResolvePresetResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        let request = request.into_inner();
+        self.check(&request.credential)?;
+        if request.path != "bob/briefing" {
+            return Err(to_status(&Error::not_found("Preset not found")));
+        }
+        Ok(Response::new(ResolvePresetResponse { preset: Some(preset()) }))
     }
 
     async fn list_presets(
         &self,
-        _: Request<ListPresetsRequest>,
+        request: Request<ListPresetsRequest>,
     ) -> Result<Response<ListPresetsResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        self.check(&request.into_inner().credential)?;
+        Ok(Response::new(ListPresetsResponse { presets: vec![preset()], total: 1 }))
     }
 
     async fn describe_endpoints(
@@ -228,6 +257,18 @@ impl DirectoryService for Fake {
         _: Request<ReportBreakersRequest>,
     ) -> Result<Response<ReportBreakersResponse>, Status> {
         Err(Status::unimplemented("not needed"))
+    }
+}
+
+fn preset() -> Preset {
+    Preset {
+        owner_username: "bob".to_owned(),
+        slug: "briefing".to_owned(),
+        name: "Briefing".to_owned(),
+        model: "bob/llm".to_owned(),
+        sources: vec!["bob/docs".to_owned()],
+        system_prompt: "Be \"brief\"".to_owned(),
+        ..Preset::default()
     }
 }
 
@@ -255,6 +296,10 @@ impl ChatService for Fake {
             yield event(Event::SourceComplete(source));
             seen.chat_started.notify_one();
             match prompt.as_str() {
+                "documents" => {
+                    let found = Source { title: "Q3".to_owned(), path: "bob/docs".to_owned(), content: "Margins rose".to_owned() };
+                    yield event(Event::Done(Done { sources: vec![found], ..done() }));
+                }
                 "fail" => {
                     let failed = Failed { code: "GENERATION_FAILED".to_owned(), message: "model is gone".to_owned(), billing_json: String::new() };
                     yield event(Event::Failed(failed));

@@ -6,5 +6,8 @@ mod client;
 mod command;
 mod faults;
 mod hub;
+mod library;
 mod protocol;
+mod scopes;
 mod tools;
+mod tools_hub;

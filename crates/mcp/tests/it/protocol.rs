@@ -28,7 +28,7 @@ async fn the_earlier_era_needs_no_session() {
         assert_eq!(result["serverInfo"]["name"], "SyftHub MCP Server");
     }
     let answer = send(&service.router, post("/mcp", &method("tools/list", &json!({})))).await;
-    assert_eq!(answer.json()["result"]["tools"].as_array().map(Vec::len), Some(2));
+    assert_eq!(answer.json()["result"]["tools"].as_array().map(Vec::len), Some(7));
     let note = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
     assert_eq!(send(&service.router, post("/mcp", &note)).await.status, StatusCode::ACCEPTED);
 }
@@ -92,7 +92,7 @@ async fn a_real_client_lists_calls_and_prompts() {
     let using = async {
         let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(TOKEN);
         let client = ().serve(StreamableHttpClientTransport::from_config(config)).await.unwrap();
-        assert_eq!(client.list_all_tools().await.unwrap().len(), 2);
+        assert_eq!(client.list_all_tools().await.unwrap().len(), 7);
 
         let arguments =
             json!({"prompt": "How are margins?", "model": "bob/llm", "data_sources": ["bob/docs"]});

@@ -2,6 +2,7 @@
 
 mod change;
 mod checks;
+mod complete;
 mod health;
 mod listing;
 mod resolve;
@@ -22,6 +23,7 @@ pub use checks::{
     CheckedEndpoint, HealthChange, apply_health, check_owner_by, checks_of, due_checks, is_check_due,
     reschedule,
 };
+pub use complete::{Names, complete};
 pub use health::{HealthReport, HealthState, apply_health_report, health_states, set_heartbeat};
 pub use listing::{
     GroupedEndpoint, MAX_GROUPED_BYTES, OwnerFilter, OwnerSummary, PublicFilter, Sort, count_owners,

@@ -1,6 +1,6 @@
 use serde_json::json;
 use syfthub_domain::{EndpointType, Visibility};
-use syfthub_store::endpoints::{self, OwnerFilter, PublicFilter, Sort};
+use syfthub_store::endpoints::{self, Names, OwnerFilter, PublicFilter, Sort};
 use syfthub_store::users::{self, ProfileChange};
 use syfthub_store::{Db, Page};
 
@@ -105,6 +105,22 @@ contract! {
         let bob = endpoints::list_public_by_owner(&db, "bob", Page::default()).await.unwrap();
         assert_eq!(slugs(&bob), ["b-source", "b-agent"]);
         assert!(endpoints::list_public_by_owner(&db, "nobody", Page::default()).await.unwrap().is_empty());
+    }
+
+    async fn names_are_completed_from_what_is_listed_and_from_ones_own(db: Db) {
+        market(&db).await;
+        let alice = users::find_by_username(&db, "alice").await.unwrap().unwrap().id;
+        let names = async |names, prefix: &str, viewer, limit| {
+            endpoints::complete(&db, names, prefix, viewer, limit).await.unwrap()
+        };
+        assert_eq!(names(Names::Owners, "", None, 9).await, ["alice", "bob"]);
+        assert_eq!(names(Names::Owners, "b", None, 9).await, ["bob"]);
+        assert!(names(Names::Owners, "_", None, 9).await.is_empty(), "a wildcard is a letter");
+        assert_eq!(names(Names::Slugs(None), "a-", None, 9).await, ["a-both", "a-model"]);
+        assert_eq!(names(Names::Slugs(None), "a-", None, 1).await, ["a-both"]);
+        assert_eq!(names(Names::Slugs(Some("bob")), "", None, 9).await, ["b-agent", "b-source"]);
+        let own = names(Names::Slugs(Some("alice")), "", Some(alice), 9).await;
+        assert!(own.len() > 2 && own.is_sorted(), "{own:?}");
     }
 
     async fn endpoints_of_inactive_owners_and_disabled_ones_vanish(db: Db) {
