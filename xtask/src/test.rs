@@ -75,7 +75,10 @@ fn binaries(part: Part) -> Result<()> {
         Part::Guards | Part::Cargo => Ok(()),
         Part::Stack => workspace::build(Profile::Dev, BINARIES),
         Part::Docs | Part::Quality | Part::Compat => workspace::build(Profile::Dev, &["syfthub"]),
-        Part::Conformance => workspace::build_example(Profile::Dev, "syfthub-mcp", "conformance"),
+        Part::Conformance => {
+            workspace::build(Profile::Dev, &["syfthub"])?;
+            workspace::build_example(Profile::Dev, "syfthub-mcp", "conformance")
+        }
     }
 }
 
