@@ -210,7 +210,7 @@ fn test_mcp(public: Url) -> Mcp {
         hub_url: public.clone(),
         public_url: public.clone(),
         aggregator_url: public,
-        accept_hub_tokens: true,
+        accept_hub_tokens: false,
         allowed_origins: vec![PUBLIC.to_owned()],
     }
 }

@@ -1,5 +1,5 @@
-//! Who may use the MCP endpoint: bearers of a hub token or a personal access token, for as long as the
-//! hub accepts these here.
+//! Who may use the MCP endpoint: bearers of an access token that the authorization server issued for it and whose
+//! grant is live, and of the hub's own tokens where the operator allows these here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,20 +10,24 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
+use syfthub_auth::at_jwt::{self, Claims};
+use syfthub_auth::grant_ticket::{self, TicketKey};
 use syfthub_config::{Rule, Secret};
-use syfthub_domain::{Error, ErrorCode, Result};
+use syfthub_domain::{Error, ErrorCode, Result, SharedClock, Timestamp};
 use syfthub_logging::correlation::{self, CorrelationId};
 use syfthub_proto::common::Principal;
 use syfthub_proto::identity::VerifyCredentialRequest;
 use syfthub_rpc::{Peer, status, stubs, with_deadline};
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::{ApiError, Bearer, ClientIp, Fault, FaultFacts};
+use uuid::Uuid;
+
+use crate::oauth::{OAuth, Resource, Urls};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// When to try again after the hub could not be asked.
 const RETRY_AFTER_SECONDS: u64 = 5;
 /// JSON-RPC's range for errors that an implementation defines.
-const UNAUTHORIZED: i32 = -32001;
 const UNAVAILABLE: i32 = -32002;
 const TOO_MANY: i32 = -32003;
 /// How many callers one address may stand for: assistants that run elsewhere share the addresses of their
@@ -64,37 +68,99 @@ impl Limits {
     }
 }
 
+/// What a client is told to ask for first; more is asked for when a tool needs it.
+const FIRST_SCOPE: &str = "read";
+/// Tickets of a grant change this often, so that the hub sees the same one again and remembers what it knows of it.
+const TICKET_SECONDS: i64 = 60;
+
 /// Verifies credentials at the backend, every time: backend remembers what it verified and forgets it the
 /// moment a credential is revoked, which a second memory here could not.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     hub: Peer,
+    oauth: OAuth,
+    tickets: TicketKey,
+    clock: SharedClock,
     accept_hub_tokens: bool,
     limits: Limits,
 }
 
+/// Why somebody does not get in.
+enum Refusal {
+    /// No credential was sent.
+    Absent,
+    /// One that is not good; the text says what to do.
+    Wrong(&'static str),
+    /// The hub refused or could not answer.
+    Hub(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        if error.code == ErrorCode::Unauthenticated {
+            return Self::Wrong(
+                "The token is not good here, or what it was issued for was ended; sign in again",
+            );
+        }
+        Self::Hub(error)
+    }
+}
+
 impl Gate {
-    pub(crate) fn new(hub: Peer, accept_hub_tokens: bool, limits: Limits) -> Self {
-        Self { hub, accept_hub_tokens, limits }
+    pub(crate) fn new(
+        hub: Peer,
+        oauth: OAuth,
+        tickets: TicketKey,
+        clock: SharedClock,
+        accept_hub_tokens: bool,
+        limits: Limits,
+    ) -> Self {
+        Self { hub, oauth, tickets, clock, accept_hub_tokens, limits }
     }
 
-    async fn caller(&self, client: ClientIp, bearer: Bearer) -> Result<Caller> {
+    async fn caller(&self, client: ClientIp, bearer: Bearer) -> Result<Caller, Refusal> {
         self.limits.address(client).await?;
-        if !self.accept_hub_tokens {
-            return Err(Error::unauthenticated(
-                "This hub does not take hub tokens at its MCP endpoint; its operator can allow them \
-                 with MCP_ACCEPT_HUB_TOKENS=true",
-            ));
-        }
-        let Some(credential) = bearer.0 else {
-            return Err(Error::unauthenticated(
-                "Send a personal access token of this hub: `Authorization: Bearer syft_pat_...`",
+        let given = bearer.0.ok_or(Refusal::Absent)?;
+        let (credential, granted) = if at_jwt::is_access_token(given.expose()) {
+            let claims = self.claims(&given).await?;
+            (self.ticket(&claims)?, Some(claims))
+        } else if grant_ticket::is_ticket(given.expose()) {
+            return Err(Refusal::Wrong("The token is not one of a client"));
+        } else if self.accept_hub_tokens {
+            (given, None)
+        } else {
+            return Err(Refusal::Wrong(
+                "The token is not an OAuth access token for this endpoint; hub tokens are taken only with MCP_ACCEPT_HUB_TOKENS=true",
             ));
         };
-        let principal = self.verify(&credential).await?;
-        self.limits.user(principal.user_id).await?;
-        let Principal { username, scopes, .. } = principal;
+        let Principal { user_id, username, mut scopes, .. } = self.verify(&credential).await?;
+        self.limits.user(user_id).await?;
+        if let Some(claims) = granted {
+            // A token may allow less than its grant.
+            scopes = claims.scopes().map(str::to_owned).collect();
+        }
         Ok(Caller { username, credential, scopes, correlation: correlation::current() })
+    }
+
+    async fn claims(&self, token: &Secret) -> Result<Claims, Refusal> {
+        let checked = self.oauth.verify(token.expose(), &[Resource::Mcp]).await.map_err(Refusal::Hub)?;
+        let claims = checked.map_err(|error| {
+            tracing::info!(%error, "mcp.token.refused");
+            Refusal::Wrong("The access token is over, or was issued for something else; sign in again")
+        })?;
+        if claims.cnf.is_some() {
+            return Err(Refusal::Wrong("Tokens that are bound to a key are not taken here"));
+        }
+        Ok(claims)
+    }
+
+    /// What stands for the grant's user towards the hub; see [`grant_ticket`].
+    fn ticket(&self, claims: &Claims) -> Result<Secret, Refusal> {
+        let grant =
+            Uuid::parse_str(&claims.sid).map_err(|_| Refusal::Wrong("The access token names no grant"))?;
+        let now = self.clock.now().as_secs();
+        let now = Timestamp::from_secs(now - now.rem_euclid(TICKET_SECONDS));
+        Ok(Secret::new(grant_ticket::mint(&self.tickets, grant, now)?))
     }
 
     async fn verify(&self, credential: &Secret) -> Result<Principal> {
@@ -124,20 +190,34 @@ pub(crate) async fn layer(
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(error) => refusal(&error),
+        Err(Refusal::Absent) => unauthorized(gate.oauth.urls(), None),
+        Err(Refusal::Wrong(text)) => unauthorized(gate.oauth.urls(), Some(text)),
+        Err(Refusal::Hub(error)) => refusal(&error),
     }
+}
+
+/// 401 with the way to a token (RFC 6750, section 3; RFC 9728, section 5.1).
+fn unauthorized(urls: &Urls, wrong: Option<&str>) -> Response {
+    let text = wrong.unwrap_or("Sign in first: the document that WWW-Authenticate names says how");
+    let body = json!({"error": "invalid_token", "error_description": text});
+    let told = wrong.map(|text| format!("error=\"invalid_token\", error_description=\"{text}\", "));
+    let (told, metadata) = (told.unwrap_or_default(), urls.metadata_of(Resource::Mcp));
+    let challenge = format!("Bearer {told}resource_metadata=\"{metadata}\", scope=\"{FIRST_SCOPE}\"");
+    let mut answer = (StatusCode::UNAUTHORIZED, Json(body)).into_response();
+    if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    answer
 }
 
 /// A refusal in JSON-RPC's shape, which is what MCP clients show.
 fn refusal(error: &Error) -> Response {
     let cannot = "The hub cannot check your token right now; try again shortly";
-    let (status, code, message) = match error.code {
-        ErrorCode::Unauthenticated => (StatusCode::UNAUTHORIZED, UNAUTHORIZED, error.message.as_str()),
-        ErrorCode::RateLimited => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY, error.message.as_str()),
-        _ => {
-            tracing::warn!(code = error.code.name(), chain = error.chain(), "mcp.verify.failed");
-            (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, cannot)
-        }
+    let (status, code, message) = if error.code == ErrorCode::RateLimited {
+        (StatusCode::TOO_MANY_REQUESTS, TOO_MANY, error.message.as_str())
+    } else {
+        tracing::warn!(code = error.code.name(), chain = error.chain(), "mcp.verify.failed");
+        (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, cannot)
     };
     let body = json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
     let mut answer = (status, Json(body)).into_response();
@@ -145,13 +225,7 @@ fn refusal(error: &Error) -> Response {
         let facts = FaultFacts { code: error.code, message: error.message.clone(), chain: error.chain() };
         answer.extensions_mut().insert(Fault(Arc::new(facts)));
     }
-    let headers = answer.headers_mut();
-    if error.code == ErrorCode::Unauthenticated {
-        let challenge = HeaderValue::from_static("Bearer realm=\"SyftHub MCP\"");
-        headers.insert(header::WWW_AUTHENTICATE, challenge);
-    } else {
-        let seconds = error.retry_after.map_or(RETRY_AFTER_SECONDS, |after| after.as_secs().max(1));
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
+    let seconds = error.retry_after.map_or(RETRY_AFTER_SECONDS, |after| after.as_secs().max(1));
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     answer
 }

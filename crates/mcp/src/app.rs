@@ -7,10 +7,13 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use syfthub_auth::MasterKey;
+use syfthub_auth::grant_ticket::TicketKey;
 use syfthub_cache::Cache;
 use syfthub_config::Settings;
 use syfthub_domain::fault::FaultSink;
 use syfthub_domain::{Result, SharedClock};
+use syfthub_egress::Outside;
 use syfthub_logging::Metrics;
 use syfthub_rpc::Peer;
 use syfthub_web::faults;
@@ -24,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{self, Gate, Limits};
 use crate::calls::Calls;
 use crate::health::{self, Health};
+use crate::oauth::{self, OAuth, Resource};
 use crate::server::{self, Handler, ToolLimits, Transport, verdict};
 use crate::tools::Tools;
 
@@ -48,6 +52,7 @@ pub struct Deps {
 pub struct App {
     settings: Settings,
     gate: Gate,
+    oauth: OAuth,
     tools: Tools,
     tool_limits: ToolLimits,
     calls: Calls,
@@ -59,13 +64,28 @@ pub struct App {
 impl App {
     /// Builds the service; opens no port.
     pub fn build(settings: &Settings, deps: Deps) -> Result<Self> {
+        Self::build_in(&Outside::default(), settings, deps)
+    }
+
+    /// The same in another world outside, where documents of clients come from.
+    pub fn build_in(outside: &Outside, settings: &Settings, deps: Deps) -> Result<Self> {
+        let oauth = OAuth::new(settings, deps.hub.clone(), deps.cache.clone(), deps.clock.clone(), outside)?;
+        let tickets = TicketKey::new(&MasterKey::new(&settings.secrets.secret_key));
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
         let tool_limits = ToolLimits::new(limiter.clone(), settings.rate_limits.chat);
         let limits = Limits { limiter, rule: settings.rate_limits.chat };
         let faults = syfthub_rpc::sent_to(deps.hub.clone(), deps.clock.clone());
         Ok(Self {
             settings: settings.clone(),
-            gate: Gate::new(deps.hub.clone(), settings.mcp.accept_hub_tokens, limits),
+            gate: Gate::new(
+                deps.hub.clone(),
+                oauth.clone(),
+                tickets,
+                deps.clock.clone(),
+                settings.mcp.accept_hub_tokens,
+                limits,
+            ),
+            oauth,
             health: Health::new(deps.hub.clone(), deps.clock.clone()),
             tool_limits,
             calls: Calls::new(deps.hub.clone(), deps.clock.clone()),
@@ -78,15 +98,16 @@ impl App {
     /// The HTTP routes, without the public prefix `/mcp`.
     pub fn router(&self) -> Router {
         let handler = Handler::new(self.tools.clone(), self.tool_limits.clone(), self.calls.clone());
-        let metadata: Arc<str> = verdict::metadata_url(&self.settings.mcp.api_base_url).into();
+        let metadata: Arc<str> = self.oauth.urls().metadata_of(Resource::Mcp).into();
         let guarded = Transport::new(&self.settings.mcp, self.open_streams.clone())
             .stateless(handler)
             .layer(from_fn_with_state(metadata, verdict::layer))
             .layer(from_fn_with_state(self.gate.clone(), access::layer));
         let routes =
             Router::new().route("/health", get(health::route)).with_state(self.health.clone()).merge(guarded);
+        let routes = routes.merge(self.oauth.router());
         let stack = Stack::new(&self.settings)
-            .with_cors_origins(&server::cors_origins(&self.settings.mcp))
+            .with_open_paths(is_open)
             .with_body_limit(server::BODY_LIMIT)
             .with_request_timeout(REQUEST_TIMEOUT);
         faults::reporting(stack.wrap(routes), self.faults.clone())
@@ -102,4 +123,9 @@ impl App {
         self.calls.flush().await;
         Ok(())
     }
+}
+
+/// Everything that programs use is open to scripts of every site; none of it works by a cookie.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/" | "/mcp" | "/mcp/" | "/health") || oauth::is_open(path)
 }

@@ -1,11 +1,12 @@
-//! The MCP service: the hub's endpoints as tools for MCP clients. Later also the OAuth 2.1 authorization
-//! server that these clients log in at.
+//! The MCP service: the hub's endpoints as tools for MCP clients, and the OAuth 2.1 authorization server at which
+//! people allow these clients to use the hub in their name.
 
 mod access;
 mod app;
 mod calls;
 mod command;
 mod health;
+mod oauth;
 mod server;
 mod tools;
 

@@ -28,6 +28,8 @@ pub struct Stack {
     pub trusted_proxies: TrustedProxies,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
+    /// Paths that browsers may call from every origin, instead of all paths from the listed ones.
+    pub open_paths: Option<cors::OpenPaths>,
     /// What is logged of requests and answers.
     pub access_log: AccessLog,
     /// Largest request body, in bytes.
@@ -47,6 +49,7 @@ impl Stack {
         Self {
             trusted_proxies: TrustedProxies::new(&settings.http.trusted_proxies),
             cors_origins: settings.public.cors_origins.clone(),
+            open_paths: None,
             access_log: AccessLog {
                 request_headers: settings.log.request_headers,
                 request_body: settings.log.request_body,
@@ -86,6 +89,13 @@ impl Stack {
         self
     }
 
+    /// The same with some paths open to scripts of every origin and all others to none.
+    #[must_use]
+    pub fn with_open_paths(mut self, is_open: cors::OpenPaths) -> Self {
+        self.open_paths = Some(is_open);
+        self
+    }
+
     /// Wraps all routes of a service: JSON answers for unknown paths, then (from the inside) time limit,
     /// body limit, panics, paths with U+0000, metrics, access log, client address, CORS, correlation.
     pub fn wrap(&self, router: Router) -> Router {
@@ -93,7 +103,8 @@ impl Stack {
         // each route, and all boxes are cloned for every request.
         let layers = ServiceBuilder::new()
             .layer(from_fn(correlation::layer))
-            .layer(cors::layer(&self.cors_origins))
+            .option_layer(self.open_paths.is_none().then(|| cors::layer(&self.cors_origins)))
+            .option_layer(self.open_paths.map(|is_open| from_fn_with_state(is_open, cors::by_path)))
             .layer(from_fn_with_state(self.trusted_proxies.clone(), client_ip::layer))
             .layer(from_fn_with_state((self.access_log, self.request_timeout), access_log::layer))
             .layer(from_fn(measure::layer))

@@ -156,7 +156,7 @@ pub(super) fn mcp(
         hub_url: aggregator.hub_url.clone(),
         public_url: public.public.clone(),
         aggregator_url: reader.url_or("AGGREGATOR_URL", chat),
-        accept_hub_tokens: reader.flag("MCP_ACCEPT_HUB_TOKENS", !production),
+        accept_hub_tokens: reader.flag("MCP_ACCEPT_HUB_TOKENS", false),
         allowed_origins: public.cors_origins.clone(),
     }
 }

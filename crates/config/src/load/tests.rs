@@ -66,7 +66,7 @@ fn defaults_in_development() {
     assert_eq!(settings.environment, Environment::Development);
     assert_eq!(settings.http.listen().to_string(), "127.0.0.1:8080");
     assert_eq!(settings.public.origin(), "http://localhost:8080");
-    assert!(settings.public.from_listener && settings.demo && settings.mcp.accept_hub_tokens);
+    assert!(settings.public.from_listener && settings.demo && !settings.mcp.accept_hub_tokens);
     assert_eq!(settings.egress.allow, EgressAllow::Loopback);
     assert_eq!(settings.egress.internal_ports, [8080, 9464]);
     assert_eq!(settings.public.oauth_issuer, "http://localhost:8080/mcp");

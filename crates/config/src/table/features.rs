@@ -274,8 +274,8 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
         "MCP_ACCEPT_HUB_TOKENS",
         Section::Mcp,
         Kind::Flag,
-        "true outside production",
-        "Accept hub tokens and personal access tokens at `/mcp`.",
+        "false",
+        "Accept hub tokens and personal access tokens at `/mcp`, beside the tokens that programs get by OAuth.",
     ),
     // --- gRPC
     setting(

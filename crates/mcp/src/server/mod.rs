@@ -113,13 +113,6 @@ fn with_port(origin: &str) -> Option<String> {
     Some(format!("{}://{}:{}", url.scheme(), url.host_str()?, url.port_or_known_default()?))
 }
 
-/// Origins that browsers may read answers from, in the form that CORS compares.
-pub(crate) fn cors_origins(settings: &Mcp) -> Vec<String> {
-    let own = settings.public_url.origin().ascii_serialization();
-    let known = ["https://claude.ai".to_owned(), "https://claude.com".to_owned(), own];
-    known.into_iter().chain(settings.allowed_origins.iter().cloned()).collect()
-}
-
 /// Layer: tells proxies not to hold back event streams.
 async fn unbuffered(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;

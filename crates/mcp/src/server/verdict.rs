@@ -12,7 +12,6 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::json;
 use syfthub_domain::Error;
-use url::Url;
 
 use super::errors::{INSUFFICIENT_SCOPE, TOO_MANY};
 use crate::tools::Need;
@@ -53,13 +52,6 @@ fn leave(context: &RequestContext<RoleServer>, refusal: Refusal) {
     }
 }
 
-/// Where the metadata of the protected resource are (RFC 9728): the path of the resource behind the well-known one.
-pub(crate) fn metadata_url(resource: &str) -> String {
-    let Ok(url) = Url::parse(resource) else { return String::new() };
-    let path = url.path().trim_end_matches('/');
-    format!("{}/.well-known/oauth-protected-resource{path}", url.origin().ascii_serialization())
-}
-
 /// Layer: gives refusals their status. The state is the address of the resource's metadata.
 pub(crate) async fn layer(State(metadata): State<Arc<str>>, mut request: Request, next: Next) -> Response {
     let verdict = Verdict::default();
@@ -84,20 +76,4 @@ pub(crate) async fn layer(State(metadata): State<Arc<str>>, mut request: Request
         }
     }
     answer
-}
-
-#[cfg(test)]
-mod tests {
-    use super::metadata_url;
-
-    #[test]
-    fn metadata_are_at_the_path_of_the_resource() {
-        let told = "https://hub.example/.well-known/oauth-protected-resource/mcp";
-        assert_eq!(metadata_url("https://hub.example/mcp"), told);
-        assert_eq!(metadata_url("https://hub.example/mcp/"), told);
-        assert_eq!(
-            metadata_url("http://localhost:8080"),
-            "http://localhost:8080/.well-known/oauth-protected-resource"
-        );
-    }
 }

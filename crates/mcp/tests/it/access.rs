@@ -21,13 +21,19 @@ async fn without_or_with_a_wrong_token_401_tells_what_to_send() {
     bare.headers_mut().remove(header::AUTHORIZATION);
     let answer = send(&service.router, bare).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    assert!(answer.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
-    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("syft_pat_"));
+    // Without a token there is nothing to call wrong (RFC 6750, section 3.1).
+    let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+    let metadata = "http://localhost:8080/.well-known/oauth-protected-resource/mcp";
+    assert_eq!(challenge, format!("Bearer resource_metadata=\"{metadata}\", scope=\"read\""));
 
     let mut wrong = post("/mcp", &list());
     wrong.headers_mut().insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer syft_pat_bad"));
     let answer = send(&service.router, wrong).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.json()["error"], "invalid_token");
+    assert!(
+        answer.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer error=\"invalid_token\"")
+    );
     assert!(!answer.text.contains("syft_pat_bad"));
 }
 

@@ -89,6 +89,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     let stack = Stack {
         trusted_proxies: TrustedProxies::new(&[]),
         cors_origins: Vec::new(),
+        open_paths: None,
         access_log: AccessLog::default(),
         body_limit: MODEL_BODY,
         request_timeout: HEAD_TIME,

@@ -1,0 +1,266 @@
+//! What a client says about itself (RFC 7591, section 2), checked and cut to what is understood.
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::redirects;
+
+/// Most addresses to come back to.
+const MAX_REDIRECTS: usize = 20;
+/// Longest name, in characters.
+const MAX_NAME: usize = 100;
+/// Longest other text.
+const MAX_TEXT: usize = 2048;
+/// Texts that are kept and given back as they came.
+const TEXTS: [&str; 3] = ["scope", "software_id", "software_version"];
+/// Addresses of pages that are kept and given back; nothing is ever fetched from them.
+const PAGES: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
+
+/// How a client proves at the token endpoint who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Not at all: the code challenge is the proof that it began the request.
+    None,
+    /// By a secret, in a header or in the body.
+    Secret,
+}
+
+/// Ways of proof by the names of the standard.
+pub(crate) const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+/// Those with a secret.
+pub(crate) const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+/// What can be exchanged at the token endpoint.
+pub(crate) const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
+
+/// Why metadata were refused: the word of the standard, and a text.
+pub(crate) type Fault = (&'static str, String);
+
+/// Metadata that were accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Metadata(Map<String, Value>);
+
+impl Metadata {
+    /// Reads what a client sent or published; `default_method` is that of one that names none.
+    pub(crate) fn accept(given: &Value, default_method: &'static str) -> Result<Self, Fault> {
+        let given = given.as_object().ok_or_else(|| fault("the body must be a JSON object"))?;
+        let mut kept = Map::new();
+        kept.insert("redirect_uris".to_owned(), json!(redirect_uris(given.get("redirect_uris"))?));
+        if let Some(name) = given.get("client_name").filter(|name| !name.is_null()) {
+            let name = name.as_str().ok_or_else(|| fault("client_name must be a text"))?;
+            kept.insert("client_name".to_owned(), json!(plain(name)));
+        }
+        let method = match given.get("token_endpoint_auth_method") {
+            None | Some(Value::Null) => default_method,
+            Some(method) => {
+                METHODS.into_iter().find(|known| method.as_str() == Some(known)).ok_or_else(|| {
+                    fault(
+                        "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post",
+                    )
+                })?
+            }
+        };
+        kept.insert("token_endpoint_auth_method".to_owned(), json!(method));
+        kept.insert("grant_types".to_owned(), json!(grant_types(given.get("grant_types"))?));
+        let types = texts(given.get("response_types"), "response_types")?;
+        if types.as_ref().is_some_and(|types| !types.contains(&"code")) {
+            return Err(fault("response_types must have `code`, the only one that this server knows"));
+        }
+        kept.insert("response_types".to_owned(), json!(["code"]));
+        let kind = match given.get("application_type").filter(|kind| !kind.is_null()) {
+            None => None,
+            Some(kind) => Some(
+                ["web", "native"]
+                    .into_iter()
+                    .find(|known| kind.as_str() == Some(known))
+                    .ok_or_else(|| fault("application_type must be web or native"))?,
+            ),
+        };
+        kept.extend(kind.map(|kind| ("application_type".to_owned(), json!(kind))));
+        keep_texts(given, &mut kept)?;
+        Ok(Self(kept))
+    }
+
+    /// Reads what was accepted before.
+    pub(crate) fn stored(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok().map(Self)
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        Value::Object(self.0.clone()).to_string()
+    }
+
+    /// As keys of an answer.
+    pub(crate) fn into_keys(self) -> Map<String, Value> {
+        self.0
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.get("client_name")?.as_str().filter(|name| !name.is_empty())
+    }
+
+    pub(crate) fn redirect_uris(&self) -> impl Iterator<Item = &str> {
+        self.list("redirect_uris")
+    }
+
+    pub(crate) fn proof(&self) -> Proof {
+        match self.0.get("token_endpoint_auth_method").and_then(Value::as_str) {
+            Some("none") => Proof::None,
+            _ => Proof::Secret,
+        }
+    }
+
+    /// Whether it proves itself by a secret.
+    pub(crate) fn secret_method(&self) -> bool {
+        self.proof() == Proof::Secret
+    }
+
+    /// Whether it may have refresh tokens.
+    pub(crate) fn refreshes(&self) -> bool {
+        self.list("grant_types").any(|kind| kind == "refresh_token")
+    }
+
+    /// What it asks for when a request names nothing.
+    pub(crate) fn scope(&self) -> Option<&str> {
+        self.0.get("scope")?.as_str().filter(|scope| !scope.trim().is_empty())
+    }
+
+    fn list(&self, key: &str) -> impl Iterator<Item = &str> {
+        let list = self.0.get(key).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str)
+    }
+}
+
+fn fault(text: impl Into<String>) -> Fault {
+    ("invalid_client_metadata", text.into())
+}
+
+fn redirect_uris(given: Option<&Value>) -> Result<Vec<&str>, Fault> {
+    let wrong = |text: &str| ("invalid_redirect_uri", text.to_owned());
+    let list = given.and_then(Value::as_array).filter(|list| !list.is_empty());
+    let list = list.ok_or_else(|| wrong("redirect_uris must be a list with at least one URI"))?;
+    if list.len() > MAX_REDIRECTS {
+        return Err(wrong("redirect_uris has more than 20 URIs"));
+    }
+    let mut uris = Vec::new();
+    for uri in list {
+        let uri = uri.as_str().ok_or_else(|| wrong("redirect_uris must be a list of texts"))?;
+        if let Some(why) = redirects::refusal(uri) {
+            return Err(wrong(why));
+        }
+        uris.push(uri);
+    }
+    Ok(uris)
+}
+
+/// Those that this server knows; others are left out, as RFC 7591, section 2, allows.
+fn grant_types(given: Option<&Value>) -> Result<Vec<&'static str>, Fault> {
+    let Some(named) = texts(given, "grant_types")? else { return Ok(GRANT_TYPES.to_vec()) };
+    let known: Vec<&str> = GRANT_TYPES.into_iter().filter(|kind| named.contains(kind)).collect();
+    if known.contains(&"authorization_code") {
+        return Ok(known);
+    }
+    Err(fault("grant_types must have `authorization_code`"))
+}
+
+fn texts<'v>(given: Option<&'v Value>, name: &str) -> Result<Option<Vec<&'v str>>, Fault> {
+    let Some(given) = given.filter(|given| !given.is_null()) else { return Ok(None) };
+    let list = given.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
+    list.map(Some).ok_or_else(|| fault(format!("{name} must be a list of texts")))
+}
+
+fn keep_texts(given: &Map<String, Value>, kept: &mut Map<String, Value>) -> Result<(), Fault> {
+    for name in TEXTS.into_iter().chain(PAGES) {
+        let Some(value) = given.get(name).filter(|value| !value.is_null()) else { continue };
+        let text = value.as_str().filter(|text| text.chars().count() <= MAX_TEXT);
+        let text = text.ok_or_else(|| fault(format!("{name} must be a text of at most 2048 characters")))?;
+        let is_page = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
+        if PAGES.contains(&name) && !text.is_empty() && !is_page {
+            return Err(fault(format!("{name} must be an address with https or http")));
+        }
+        kept.insert(name.to_owned(), json!(text));
+    }
+    let contacts = texts(given.get("contacts"), "contacts")?;
+    let contacts = contacts.filter(|list| list.len() <= 10 && list.iter().all(|text| text.len() <= 320));
+    kept.extend(contacts.map(|list| ("contacts".to_owned(), json!(list))));
+    Ok(())
+}
+
+/// A name on one line, without characters that change the direction of what is around them or are not seen at all.
+fn plain(name: &str) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let seen: String =
+        name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !hidden(*c)).collect();
+    let joined = seen.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    joined.chars().take(MAX_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accept(given: &Value) -> Result<Metadata, Fault> {
+        Metadata::accept(given, "client_secret_basic")
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_values_of_the_standard() {
+        let client = accept(&json!({"redirect_uris": ["https://a.example/cb"], "unknown": 1})).unwrap();
+        assert_eq!((client.proof(), client.refreshes(), client.name()), (Proof::Secret, true, None));
+        assert_eq!(client.0["token_endpoint_auth_method"], "client_secret_basic");
+        assert_eq!(client.0["response_types"], json!(["code"]));
+        assert!(!client.0.contains_key("unknown"));
+        assert_eq!(Metadata::stored(&client.to_json()), Some(client));
+    }
+
+    #[test]
+    fn public_clients_and_those_without_refresh_are_taken_at_their_word() {
+        let client = accept(&json!({
+            "redirect_uris": ["http://localhost/cb"],
+            "token_endpoint_auth_method": "none",
+            "grant_types": ["authorization_code", "implicit"],
+        }));
+        let client = client.unwrap();
+        assert_eq!((client.proof(), client.refreshes()), (Proof::None, false));
+        assert_eq!(client.0["grant_types"], json!(["authorization_code"]));
+    }
+
+    #[test]
+    fn names_are_one_visible_line() {
+        let named = |name: &str| {
+            let given = json!({"redirect_uris": ["https://a.example/cb"], "client_name": name});
+            accept(&given).unwrap().name().map(str::to_owned)
+        };
+        assert_eq!(named(" A\n\u{202e}B\u{200b}  C ").as_deref(), Some("A B C"));
+        assert_eq!(named(&"x".repeat(300)).map(|name| name.len()), Some(100));
+        assert_eq!(named("\u{200b}"), None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_the_words_of_the_standard() {
+        let good = json!({"redirect_uris": ["https://a.example/cb"]});
+        for (key, value, word) in [
+            ("redirect_uris", json!([]), "invalid_redirect_uri"),
+            ("redirect_uris", json!("https://a.example"), "invalid_redirect_uri"),
+            ("redirect_uris", json!(["http://a.example/cb"]), "invalid_redirect_uri"),
+            ("redirect_uris", json!(["javascript:alert(1)"]), "invalid_redirect_uri"),
+            ("redirect_uris", json!([7]), "invalid_redirect_uri"),
+            ("redirect_uris", json!(vec!["https://a.example/cb"; 21]), "invalid_redirect_uri"),
+            ("token_endpoint_auth_method", json!("private_key_jwt"), "invalid_client_metadata"),
+            ("grant_types", json!(["client_credentials"]), "invalid_client_metadata"),
+            ("grant_types", json!("authorization_code"), "invalid_client_metadata"),
+            ("response_types", json!(["token"]), "invalid_client_metadata"),
+            ("application_type", json!("toaster"), "invalid_client_metadata"),
+            ("client_name", json!(7), "invalid_client_metadata"),
+            ("logo_uri", json!("javascript:alert(1)"), "invalid_client_metadata"),
+            ("scope", json!("x".repeat(3000)), "invalid_client_metadata"),
+        ] {
+            let mut given = good.clone();
+            given[key] = value;
+            assert_eq!(accept(&given).unwrap_err().0, word, "{given}");
+        }
+        assert_eq!(accept(&json!([])).unwrap_err().0, "invalid_client_metadata");
+    }
+}
