@@ -147,7 +147,8 @@ fn open_files(dir: &Path) -> Result<Vec<LogFile>, Error> {
 }
 
 /// What passes at a level: everything of ours from that level on, of libraries warnings only (their
-/// details drown ours and may carry data we do not know), and SQL statements, which the database writes
+/// details drown ours and may carry data we do not know; what the MCP library warns of are mistakes of clients, in
+/// their words), and SQL statements, which the database writes
 /// only when `DATABASE_ECHO` asks for them.
 fn targets(level: LogLevel) -> Targets {
     let ours = match level {
@@ -157,7 +158,11 @@ fn targets(level: LogLevel) -> Targets {
         LogLevel::Error | LogLevel::Critical => LevelFilter::ERROR,
     };
     let theirs = ours.min(LevelFilter::WARN);
-    Targets::new().with_default(theirs).with_target("syfthub", ours).with_target("sqlx::query", ours)
+    Targets::new()
+        .with_default(theirs)
+        .with_target("rmcp", ours.min(LevelFilter::ERROR))
+        .with_target("syfthub", ours)
+        .with_target("sqlx::query", ours)
 }
 
 /// What traces are made of: everything from news on, and the parts of our own work without what is said in them.

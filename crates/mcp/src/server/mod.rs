@@ -7,6 +7,7 @@ mod limits;
 mod prompts;
 mod resources;
 mod schemas;
+mod shape;
 pub(crate) mod verdict;
 
 use std::sync::Arc;
@@ -81,6 +82,7 @@ fn routes(service: MethodRouter) -> Router {
         .route("/mcp/", service.clone())
         .route("/", service)
         .layer(from_fn(unbuffered))
+        .layer(from_fn(shape::layer))
 }
 
 /// Where the page after this one begins, if there is one.

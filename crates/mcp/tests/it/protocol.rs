@@ -63,6 +63,145 @@ async fn the_present_era_is_stateless() {
     assert_eq!(answer.json()["error"]["code"], -32601);
 }
 
+/// A request of the present era, with headers of one's own choice.
+fn present(
+    name: &str,
+    params: Value,
+    headers: &[(&'static str, &str)],
+) -> axum::http::Request<axum::body::Body> {
+    let mut asked = post("/mcp", &modern(name, params));
+    for (header, value) in headers {
+        asked.headers_mut().insert(*header, HeaderValue::try_from(*value).unwrap());
+    }
+    asked
+}
+
+#[tokio::test]
+async fn headers_and_body_of_the_present_era_have_to_agree() {
+    let service = service();
+    let version = ("mcp-protocol-version", "2026-07-28");
+    let call = || json!({"name": "get_endpoint", "arguments": {"path": "bob/docs"}});
+    for (name, params, headers) in [
+        ("tools/list", json!({}), vec![("mcp-protocol-version", "2025-11-25"), ("mcp-method", "tools/list")]),
+        ("tools/list", json!({}), vec![("mcp-method", "tools/list")]),
+        ("tools/list", json!({}), vec![version]),
+        ("tools/list", json!({}), vec![version, ("mcp-method", "prompts/list")]),
+        ("tools/call", call(), vec![version, ("mcp-method", "tools/call")]),
+        ("tools/call", call(), vec![version, ("mcp-method", "tools/call"), ("mcp-name", "other")]),
+        (
+            "resources/read",
+            json!({"uri": "syfthub://bob/docs"}),
+            vec![version, ("mcp-method", "resources/read")],
+        ),
+    ] {
+        let answer = send(&service.router, present(name, params, &headers)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{name} {headers:?}: {}", answer.text);
+        let answer = answer.json();
+        assert_eq!(
+            (&answer["error"]["code"], &answer["id"]),
+            (&json!(-32020), &json!(1)),
+            "{name} {headers:?}"
+        );
+    }
+    let good = [version, ("mcp-method", "tools/call"), ("mcp-name", "get_endpoint")];
+    let answer = send(&service.router, present("tools/call", call(), &good)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert_eq!(answer.json()["result"]["resultType"], "complete");
+}
+
+#[tokio::test]
+async fn an_unknown_version_is_told_the_known_ones() {
+    let service = service();
+    let mut asked = modern("tools/list", json!({}));
+    asked["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2031-01-01");
+    let mut asked = post("/mcp", &asked);
+    asked.headers_mut().insert("mcp-protocol-version", HeaderValue::from_static("2031-01-01"));
+    asked.headers_mut().insert("mcp-method", HeaderValue::from_static("tools/list"));
+    let answer = send(&service.router, asked).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let error = answer.json()["error"].clone();
+    assert_eq!((&error["code"], &error["data"]["requested"]), (&json!(-32022), &json!("2031-01-01")));
+    assert!(error["data"]["supported"].as_array().unwrap().contains(&json!("2026-07-28")), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_present_era_does_not_have_is_not_found() {
+    let service = service();
+    for name in
+        ["no/such", "ping", "logging/setLevel", "resources/subscribe", "subscriptions/listen", "initialize"]
+    {
+        let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", name)];
+        let answer = send(&service.router, present(name, json!({}), &headers)).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name}: {}", answer.text);
+        assert_eq!(answer.json()["error"]["code"], -32601, "{name}");
+    }
+    for verb in ["GET", "DELETE", "PUT"] {
+        let mut asked = post("/mcp", &json!({}));
+        *asked.method_mut() = verb.parse().unwrap();
+        let answer = send(&service.router, asked).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{verb}");
+        assert_eq!(answer.headers["allow"], "POST");
+        assert_eq!(answer.json()["error"]["code"], -32600, "{verb}");
+    }
+}
+
+#[tokio::test]
+async fn every_earlier_version_is_spoken_and_a_later_one_is_answered_with_the_newest() {
+    let service = service();
+    let hello = |version: &str| json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
+        let answer = send(&service.router, post("/mcp", &method("initialize", &hello(version)))).await;
+        assert_eq!(answer.json()["result"]["protocolVersion"], version);
+        let mut asked = post("/mcp", &method("tools/list", &json!({})));
+        asked.headers_mut().insert("mcp-protocol-version", HeaderValue::try_from(version).unwrap());
+        // Whatever session a client brings along from a server of before.
+        asked.headers_mut().insert("mcp-session-id", HeaderValue::from_static("0123456789abcdef"));
+        assert_eq!(send(&service.router, asked).await.status, StatusCode::OK, "{version}");
+    }
+    let answer = send(&service.router, post("/mcp", &method("initialize", &hello("2019-01-01")))).await;
+    assert_eq!(answer.json()["result"]["protocolVersion"], "2025-11-25");
+    let mut odd = post("/mcp", &method("tools/list", &json!({})));
+    odd.headers_mut().insert("mcp-protocol-version", HeaderValue::from_static("2019-01-01"));
+    let answer = send(&service.router, odd).await;
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (StatusCode::BAD_REQUEST, &json!(-32600)));
+}
+
+#[tokio::test]
+async fn clients_may_be_brief_about_what_they_accept() {
+    let service = service();
+    let list = || post("/mcp", &method("tools/list", &json!({})));
+    for accept in ["application/json", "*/*", "application/json;q=0.9, text/html"] {
+        let mut asked = list();
+        asked.headers_mut().insert("accept", HeaderValue::from_static(accept));
+        assert_eq!(send(&service.router, asked).await.status, StatusCode::OK, "{accept}");
+    }
+    let mut bare = list();
+    bare.headers_mut().remove("accept");
+    assert_eq!(send(&service.router, bare).await.status, StatusCode::OK);
+    let mut page = list();
+    page.headers_mut().insert("accept", HeaderValue::from_static("text/html"));
+    let answer = send(&service.router, page).await;
+    assert_eq!(
+        (answer.status, &answer.json()["error"]["code"]),
+        (StatusCode::NOT_ACCEPTABLE, &json!(-32600))
+    );
+    let mut form = list();
+    form.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+    assert_eq!(send(&service.router, form).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_in_the_shape_of_one() {
+    let service = service();
+    let batch = json!([method("tools/list", &json!({})), method("ping", &json!({}))]);
+    for body in [batch, json!({}), json!("x"), json!({"jsonrpc": "1.0", "id": 1, "method": "ping"})] {
+        let answer = send(&service.router, post("/mcp", &body)).await;
+        assert!(answer.status.is_client_error(), "{body}: {}", answer.status);
+        let code = answer.json()["error"]["code"].as_i64();
+        assert!(matches!(code, Some(-32600 | -32700)), "{body}: {}", answer.text);
+    }
+}
+
 #[tokio::test]
 async fn the_tools_are_those_that_clients_know() {
     let service = service();
