@@ -57,6 +57,7 @@ pub(crate) struct Seen {
     pub(crate) calls: Mutex<Vec<ToolCall>>,
     pub(crate) calls_came: Notify,
     pub(crate) published: Mutex<Vec<String>>,
+    pub(crate) oauth: crate::oauth_hub::State,
 }
 
 /// All three services.
@@ -71,6 +72,7 @@ impl Fake {
             .add_service(stubs::directory_server(self.clone()))
             .add_service(stubs::chat_server(self.clone()))
             .add_service(stubs::ops_server(self.clone()))
+            .add_service(stubs::oauth_server(self.clone()))
             .add_service(stubs::tools_server(self.clone()));
         Server::new(routes, &key).local(Caller::Mcp, &key)
     }
@@ -80,6 +82,9 @@ impl Fake {
             return Err(to_status(&Error::new(ErrorCode::Unavailable, "database is gone")));
         }
         if [TOKEN, READER, NOBODY].contains(&credential) {
+            return Ok(());
+        }
+        if self.0.oauth.stands_for_a_grant(credential) {
             return Ok(());
         }
         Err(to_status(&Error::unauthenticated("Could not validate credentials")))
