@@ -7,7 +7,8 @@ const INSTRUCTIONS: &str = "SyftHub lists models and data sources that people pu
     sources that fit the question, or search_documents for documents alone. Tell the user which sources an \
     answer rests on.";
 
-/// Name, version and abilities. Lists change while nobody is connected, so that no change of one is announced.
+/// Name, version and abilities. Single endpoints can be watched; lists change all the time, and no change of
+/// one is announced.
 pub(super) fn server() -> ServerConfig {
     let implementation =
         Implementation::new("SyftHub MCP Server", env!("CARGO_PKG_VERSION")).with_title("SyftHub");
@@ -15,6 +16,7 @@ pub(super) fn server() -> ServerConfig {
         .enable_tools()
         .enable_prompts()
         .enable_resources()
+        .enable_resources_subscribe()
         .enable_completions()
         .build();
     ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(INSTRUCTIONS)

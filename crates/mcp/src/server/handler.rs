@@ -3,18 +3,20 @@
 use axum::http::request::Parts;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, GetPromptRequestParams, GetPromptResponse, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerConfig, Tool,
+    CompleteResult, GetPromptRequestParams, GetPromptResponse, InitializeRequestParams, InitializeResult,
+    JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse,
+    ServerConfig, SubscriptionFilter, Tool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use syfthub_logging::correlation;
 use syfthub_web::Fields;
 
 use super::limits::ToolLimits;
-use super::{describe, errors, prompts, resources, schemas, verdict};
+use super::watching::Streams;
+use super::{describe, errors, prompts, resources, schemas, verdict, watching};
 use crate::access::Caller;
 use crate::calls::Calls;
 use crate::tools::{Kind, Need, Outcome, Progress, Tools, chat, discover, endpoint, publish, search};
@@ -34,11 +36,12 @@ pub(crate) struct Handler {
     tools: Tools,
     limits: ToolLimits,
     calls: Calls,
+    streams: Streams,
 }
 
 impl Handler {
     pub(crate) fn new(tools: Tools, limits: ToolLimits, calls: Calls) -> Self {
-        Self { tools, limits, calls }
+        Self { tools, limits, calls, streams: Streams::default() }
     }
 
     async fn run(
@@ -83,6 +86,29 @@ impl Handler {
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         describe::server()
+    }
+
+    /// The handshake of the earlier era, in which subscriptions need a session, and there is none.
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: Context,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let mut info = self.negotiate_initialize(&request)?;
+        if let Some(resources) = &mut info.capabilities.resources {
+            resources.subscribe = None;
+        }
+        Ok(info)
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(watching::accepted(requested))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let caller = reader(context.request_context(), "subscriptions/listen")?;
+        watching::watch(&self.streams, &self.tools, &caller, &context).await
     }
 
     async fn list_tools(&self, _: Page, context: Context) -> Result<ListToolsResult, ErrorData> {

@@ -9,6 +9,7 @@ mod resources;
 mod schemas;
 mod shape;
 pub(crate) mod verdict;
+mod watching;
 
 use std::sync::Arc;
 

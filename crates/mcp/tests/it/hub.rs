@@ -1,7 +1,7 @@
 //! Fakes of the backend's and the aggregator's services, called through the real stack.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::Stream;
@@ -58,6 +58,9 @@ pub(crate) struct Seen {
     pub(crate) calls_came: Notify,
     pub(crate) published: Mutex<Vec<String>>,
     pub(crate) oauth: crate::oauth_hub::State,
+    pub(crate) docs_changed_at: AtomicI64,
+    pub(crate) revoked: AtomicBool,
+    pub(crate) resolved: AtomicUsize,
 }
 
 /// All three services.
@@ -81,7 +84,7 @@ impl Fake {
         if self.0.down.load(Ordering::SeqCst) {
             return Err(to_status(&Error::new(ErrorCode::Unavailable, "database is gone")));
         }
-        if [TOKEN, READER, NOBODY].contains(&credential) {
+        if !self.0.revoked.load(Ordering::SeqCst) && [TOKEN, READER, NOBODY].contains(&credential) {
             return Ok(());
         }
         if self.0.oauth.stands_for_a_grant(credential) {
@@ -192,10 +195,16 @@ impl DirectoryService for Fake {
     ) -> Result<Response<ResolveEndpointsResponse>, Status> {
         let request = request.into_inner();
         self.check(&request.credential)?;
+        self.0.resolved.fetch_add(1, Ordering::SeqCst);
         let mut answer = ResolveEndpointsResponse::default();
         for path in request.paths {
             match all().into_iter().find(|e| format!("bob/{}", e.slug) == path) {
-                Some(endpoint) => answer.endpoints.push(endpoint),
+                Some(mut endpoint) => {
+                    if endpoint.slug == "docs" {
+                        endpoint.updated_at_us = self.0.docs_changed_at.load(Ordering::SeqCst);
+                    }
+                    answer.endpoints.push(endpoint);
+                }
                 None => answer.missing.push(path),
             }
         }

@@ -15,3 +15,4 @@ mod protocol;
 mod scopes;
 mod tools;
 mod tools_hub;
+mod watching;
