@@ -81,11 +81,11 @@ impl Action {
         }
         match segments.as_slice() {
             ["endpoints", "search"] | ["verify"] => Self::Read,
-            ["auth", "tokens" | "sessions", ..]
+            ["auth", "tokens" | "sessions" | "grants", ..]
             | ["users", "me", "identities", ..]
             | ["auth" | "users", "me", "password"]
             | ["wallet", ..]
-            | ["users", _, "activate" | "deactivate"]
+            | ["users", _, "activate" | "deactivate" | "grants"]
             | ["endpoints", _, "admin"]
             | ["nats", "encryption-key"] => Self::Credential,
             ["users", _] if method == "DELETE" => Self::Credential,
@@ -131,6 +131,10 @@ mod tests {
             ("DELETE", "/api/v1/users/me/identities/github", Action::Credential),
             ("POST", "/api/v1/auth/tokens/", Action::Credential),
             ("DELETE", "/api/v1/auth/tokens/3", Action::Credential),
+            ("GET", "/api/v1/auth/grants", Action::Read),
+            ("DELETE", "/api/v1/auth/grants", Action::Credential),
+            ("DELETE", "/api/v1/auth/grants/3", Action::Credential),
+            ("DELETE", "/api/v1/users/3/grants", Action::Credential),
             ("PUT", "/api/v1/auth/me/password", Action::Credential),
             ("POST", "/api/v1/wallet/transfer", Action::Credential),
             ("DELETE", "/api/v1/users/3", Action::Credential),

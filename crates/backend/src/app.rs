@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::access::Access;
+use crate::access::grants::GrantCredentials;
 use crate::accounting::Accounting;
 use crate::aggregators::Aggregators;
 use crate::audit::Audit;
@@ -48,6 +49,8 @@ use crate::invoke::{self, Invoke};
 use crate::limits::Limits;
 use crate::mail::{Mail, Mailer};
 use crate::monitor::Monitor;
+use crate::oauth::OAuth;
+use crate::oauth::grpc::OAuthGrpc;
 use crate::parts::Parts;
 use crate::peers::Peers;
 use crate::presets::Presets;
@@ -126,6 +129,7 @@ impl App {
             hub_tokens(settings, &master),
             activity.clone(),
             BrowserCookie::new(&settings.public.public),
+            GrantCredentials::new(&master, &settings.public),
         ));
         let parts = Parts {
             settings: Arc::new(settings.clone()),
@@ -170,6 +174,7 @@ impl App {
             .add_service(stubs::tools_server(ToolsGrpc(self.state.clone())))
             .add_service(stubs::usage_server(UsageGrpc(self.state.clone())))
             .add_service(stubs::conversations_server(ConversationsGrpc(self.state.clone())))
+            .add_service(stubs::oauth_server(OAuthGrpc(self.state.clone())))
             .add_service(health)
     }
 
@@ -286,6 +291,7 @@ fn features(parts: &Parts, hashing: Arc<Passwords>, keys: Keys) -> Result<Featur
         hub_settings,
         invoke: Arc::new(invoke),
         monitor: Arc::new(Monitor::build(parts, endpoints)?),
+        oauth: Arc::new(OAuth::build(parts)?),
         peers: Arc::new(Peers::build(parts)?),
         presets: Arc::new(Presets::build(parts)?),
         standings: Arc::new(Standings::build(parts)?),

@@ -27,6 +27,7 @@ mod invoke;
 mod limits;
 mod mail;
 mod monitor;
+mod oauth;
 pub mod operator;
 mod operator_calls;
 mod owner_pages;

@@ -31,6 +31,7 @@ use crate::invoke::Invoke;
 use crate::limits::Limits;
 use crate::mail::Mail;
 use crate::monitor::Monitor;
+use crate::oauth::OAuth;
 use crate::peers::Peers;
 use crate::presets::Presets;
 use crate::sessions::Sessions;
@@ -45,7 +46,7 @@ use crate::verification::Verification;
 use crate::wallet::Wallet;
 use crate::{
     accounting, aggregators, api_document, audit, collectives, conversations, endpoints, error_reports,
-    feedback, health, hub_settings, identity_provider, invoke, mail, monitor, owner_pages, peers, presets,
+    feedback, health, hub_settings, identity_provider, invoke, mail, monitor, oauth, owner_pages, peers, presets,
     sessions, setup, sign_in_providers, statistics, tokens, tunnels, usage, users, verification, wallet,
 };
 
@@ -71,6 +72,7 @@ pub(crate) struct Features {
     pub(crate) invoke: Arc<Invoke>,
     pub(crate) mail: Arc<Mail>,
     pub(crate) monitor: Arc<Monitor>,
+    pub(crate) oauth: Arc<OAuth>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) presets: Arc<Presets>,
     pub(crate) sign_in_providers: Arc<SignInProviders>,
@@ -123,6 +125,7 @@ features! {
     invoke: Invoke,
     mail: Mail,
     monitor: Monitor,
+    oauth: OAuth,
     peers: Peers,
     presets: Presets,
     sign_in_providers: SignInProviders,
@@ -171,6 +174,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(invoke::routes::routes())
         .merge(mail::routes::routes())
         .merge(monitor::routes::routes())
+        .merge(oauth::routes::routes())
         .merge(peers::routes::routes())
         .merge(presets::routes::routes())
         .merge(sign_in_providers::routes::routes())

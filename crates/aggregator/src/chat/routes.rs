@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use syfthub_auth::grant_ticket;
 use syfthub_config::{Rule, Secret};
 use syfthub_domain::{Error, Result};
 use syfthub_web::browser::BrowserCookie;
@@ -142,9 +143,13 @@ impl ChatRoutes {
         Ok(Claim { authorization: credential(&parts.headers), session: self.session(parts) })
     }
 
-    /// Counts the request for its credential, and refuses guests when they are not served.
+    /// Counts the request for its credential, and refuses guests when they are not served. What our own services show
+    /// one another is no credential here: the hub would believe it of the aggregator.
     pub(crate) async fn accept(&self, credential: Option<&Secret>) -> ApiResult<()> {
         if let Some(credential) = credential {
+            if grant_ticket::is_ticket(credential.expose()) {
+                return Err(Error::unauthenticated("Could not validate credentials").into());
+            }
             self.limiter.check("chat-token", &fingerprint(credential), self.rule).await?;
         }
         self.chat.admit(credential).await?;

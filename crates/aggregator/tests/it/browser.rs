@@ -2,8 +2,13 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use syfthub_auth::MasterKey;
+use syfthub_auth::grant_ticket::{self, TicketKey};
+use syfthub_config::Secret;
+use syfthub_domain::Timestamp;
 use syfthub_proto::chat::{AskRequest, EndpointRef};
 use syfthub_rpc::{Caller, status, stubs};
+use uuid::Uuid;
 
 use crate::actor::{Answer, TestApp, post, question};
 use crate::upstream::Upstream;
@@ -80,6 +85,42 @@ async fn a_request_with_a_token_does_not_look_at_the_cookie() {
     assert_eq!(source.calls().len(), 2);
 }
 
+/// The message of `chat.v1` that asks the same.
+fn message(model: &Upstream, source: &Upstream, credential: &str) -> AskRequest {
+    let endpoint = |slug: &str, url: &str| EndpointRef {
+        url: url.to_owned(),
+        slug: slug.to_owned(),
+        owner_username: "ann".to_owned(),
+        ..EndpointRef::default()
+    };
+    AskRequest {
+        prompt: "?".to_owned(),
+        model: Some(endpoint("m", &model.url)),
+        data_sources: vec![endpoint("a", &source.url)],
+        credential: credential.to_owned(),
+        ..AskRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_of_a_grant_is_good_only_from_our_own_services() {
+    let (app, model, source, mut body) = published().await;
+    let key = TicketKey::new(&MasterKey::new(&Secret::new("secret")));
+    let ticket = grant_ticket::mint(&key, Uuid::nil(), Timestamp::from_secs(1_800_000_000)).unwrap();
+    let bearer = format!("Bearer {ticket}");
+    let headers = [("authorization", bearer.as_str())];
+    for path in ["/api/v1/chat", "/api/v1/chat/stream"] {
+        assert_eq!(ask(&app, path, &body, &headers).await.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let question = json!({"model": "ann/m", "messages": [{"role": "user", "content": "?"}]});
+    let refused = ask(&app, "/v1/chat/completions", &question, &headers).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    body["user_token"] = json!(ticket);
+    assert_eq!(ask(&app, "/api/v1/chat", &body, &[]).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!((model.calls().len(), source.calls().len()), (0, 0));
+    stubs::chat_client(app.peer(Caller::Mcp)).ask(message(&model, &source, &ticket)).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_value_of_a_cookie_is_no_token() {
     let (app, model, source, mut body) = published().await;
@@ -87,19 +128,7 @@ async fn the_value_of_a_cookie_is_no_token() {
     assert_eq!(ask(&app, "/api/v1/chat", &body, &as_header).await.status, StatusCode::UNAUTHORIZED);
     body["user_token"] = json!("syft_ses_good");
     assert_eq!(ask(&app, "/api/v1/chat", &body, &[]).await.status, StatusCode::UNAUTHORIZED);
-    let endpoint = |slug: &str, url: &str| EndpointRef {
-        url: url.to_owned(),
-        slug: slug.to_owned(),
-        owner_username: "ann".to_owned(),
-        ..EndpointRef::default()
-    };
-    let request = AskRequest {
-        prompt: "?".to_owned(),
-        model: Some(endpoint("m", &model.url)),
-        data_sources: vec![endpoint("a", &source.url)],
-        credential: "syft_ses_good".to_owned(),
-        ..AskRequest::default()
-    };
+    let request = message(&model, &source, "syft_ses_good");
     for caller in [Caller::Mcp, Caller::Cli] {
         let refused = stubs::chat_client(app.peer(caller)).ask(request.clone()).await.unwrap_err();
         assert_eq!(status::from_status(&refused).code.name(), "UNAUTHENTICATED", "{caller:?}");

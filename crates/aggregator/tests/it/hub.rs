@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use syfthub_auth::grant_ticket;
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
     DescribeEndpointsRequest, DescribeEndpointsResponse, Description, Endpoint, ListEndpointsRequest,
@@ -74,9 +75,9 @@ impl FakeHub {
     }
 }
 
-/// The credentials that this hub knows: an access token, and the session cookie of a browser.
+/// The credentials that this hub knows: an access token, the session cookie of a browser, and any ticket of a grant.
 fn is_good(credential: &str) -> bool {
-    ["syft_pat_good", "syft_ses_good"].contains(&credential)
+    ["syft_pat_good", "syft_ses_good"].contains(&credential) || grant_ticket::is_ticket(credential)
 }
 
 fn is_good_or_guest(credential: &str) -> bool {

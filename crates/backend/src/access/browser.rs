@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use syfthub_auth::Principal;
 use syfthub_domain::{CredentialKind, Error, Result, Scope, Timestamp};
 use syfthub_store::sessions::{self, SessionRow};
-use syfthub_store::users;
+use syfthub_store::users::{self, UserRow};
 
 use super::{Access, TOUCH_EVERY, Verified, principal};
 
@@ -38,6 +38,19 @@ impl Access {
     }
 
     async fn by_cookie(&self, value: &str, from: Option<IpAddr>, now: Timestamp) -> Result<Verified> {
+        let (session, user) = self.browser_session(value, from, now).await?;
+        let expires_at = session.expires_at;
+        let principal = principal(user, vec![Scope::Full], CredentialKind::BrowserSession, Some(session.id));
+        Ok(Verified { principal, expires_at })
+    }
+
+    /// The session behind a cookie and its user, looked up now, or 401. The use is recorded, at most once a minute.
+    pub(crate) async fn browser_session(
+        &self,
+        value: &str,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(SessionRow, UserRow)> {
         let refused = |why: &'static str| Error::unauthenticated(NOT_GOOD).with_source(why);
         let session = sessions::find_live(&self.db, &hash(value), now).await?;
         let session = session.ok_or_else(|| refused("there is no such session, or it has ended"))?;
@@ -52,9 +65,7 @@ impl Access {
         if now.since(session.last_used_at) >= TOUCH_EVERY {
             self.touch(&session, from, now).await;
         }
-        let expires_at = session.expires_at;
-        let principal = principal(user, vec![Scope::Full], CredentialKind::BrowserSession, Some(session.id));
-        Ok(Verified { principal, expires_at })
+        Ok((session, user))
     }
 
     async fn touch(&self, session: &SessionRow, from: Option<IpAddr>, now: Timestamp) {

@@ -5,6 +5,7 @@
 
 pub(crate) mod browser;
 mod extract;
+pub(crate) mod grants;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,7 @@ use futures::StreamExt as _;
 use moka::future::Cache as Remembered;
 use sha2::{Digest as _, Sha256};
 use syfthub_auth::hub_tokens::{AccessClaims, HubTokens};
-use syfthub_auth::{Principal, access_token};
+use syfthub_auth::{Principal, access_token, at_jwt, grant_ticket};
 use syfthub_cache::Cache;
 use syfthub_domain::{CredentialKind, Error, Result, Role, Scope, SharedClock, Timestamp, UserId};
 use syfthub_rpc::Caller;
@@ -23,6 +24,8 @@ use syfthub_store::{Db, Tx, access_tokens, refresh, users};
 use syfthub_web::browser::{BrowserCookie, PREFIX};
 
 use crate::audit::activity::{Activity, Kind, Whose};
+
+use grants::GrantCredentials;
 
 pub(crate) use extract::{Admin, Credential, User, Viewer, whoever};
 
@@ -35,6 +38,8 @@ const CAPACITY: u64 = 50_000;
 const TOUCH_EVERY: Duration = Duration::from_mins(1);
 /// Where replicas tell one another whose credentials to look at again.
 const CHANNEL: &str = "identity.changed";
+/// What is said there when many users are meant.
+const EVERYBODY: &str = "everybody";
 /// The text for every hub token that is not good; the reason is for the log.
 const NOT_GOOD: &str = "Could not validate credentials";
 
@@ -53,6 +58,7 @@ pub(crate) struct Access {
     tokens: HubTokens,
     activity: Activity,
     cookie: BrowserCookie,
+    grants: GrantCredentials,
     remembered: Remembered<[u8; 32], Verified>,
     /// Raised by every [`Access::forget_user`], so that a look-up which began before it is not remembered.
     changes: AtomicU64,
@@ -67,13 +73,14 @@ impl Access {
         tokens: HubTokens,
         activity: Activity,
         cookie: BrowserCookie,
+        grants: GrantCredentials,
     ) -> Self {
         let remembered = Remembered::builder()
             .max_capacity(CAPACITY)
             .time_to_live(REMEMBER)
             .support_invalidation_closures()
             .build();
-        Self { db, cache, clock, tokens, activity, cookie, remembered, changes: AtomicU64::new(0) }
+        Self { db, cache, clock, tokens, activity, cookie, grants, remembered, changes: AtomicU64::new(0) }
     }
 
     /// Reads session cookies.
@@ -98,6 +105,8 @@ impl Access {
         let look_up = async {
             if access_token::is_access_token_family(credential) {
                 self.by_access_token(credential, from, now).await
+            } else if at_jwt::is_access_token(credential) {
+                self.by_oauth_token(credential, from, now).await
             } else {
                 self.by_hub_token(credential, from, now).await
             }
@@ -106,9 +115,12 @@ impl Access {
     }
 
     /// The user behind what one of our own services was shown. Session cookies are for the hub's own pages, which ask
-    /// the hub itself and the aggregator: shown by any other service they are no credential.
+    /// the hub itself and the aggregator: shown by any other service they are no credential. Tickets of grants are made
+    /// by the MCP service, which asks the hub itself and the aggregator.
     pub(crate) async fn authenticate_for(&self, service: Caller, credential: &str) -> Result<Principal> {
-        if service == Caller::Aggregator && credential.starts_with(PREFIX) {
+        if matches!(service, Caller::Mcp | Caller::Aggregator) && grant_ticket::is_ticket(credential) {
+            self.authenticate_ticket(credential).await
+        } else if service == Caller::Aggregator && credential.starts_with(PREFIX) {
             self.authenticate_browser(credential, None).await
         } else {
             self.authenticate(credential, None).await
@@ -144,6 +156,14 @@ impl Access {
         }
     }
 
+    /// Drops everything that is remembered, here and on the other replicas, because many users may be meant.
+    pub(crate) async fn forget_everybody(&self) {
+        self.forget_all_here();
+        if let Err(error) = self.cache.publish(CHANNEL, EVERYBODY).await {
+            tracing::warn!(%error, "identity.invalidation.not_sent");
+        }
+    }
+
     /// Listens to the other replicas until the process ends.
     pub(crate) async fn follow_changes(&self) {
         let mut messages = self.cache.subscribe(CHANNEL).await;
@@ -151,9 +171,14 @@ impl Access {
             let text = String::from_utf8_lossy(&message);
             match text.parse() {
                 Ok(id) => self.forget_here(UserId(id)),
-                Err(_) => self.remembered.invalidate_all(),
+                Err(_) => self.forget_all_here(),
             }
         }
+    }
+
+    fn forget_all_here(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.remembered.invalidate_all();
     }
 
     fn forget_here(&self, user: UserId) {
@@ -247,7 +272,13 @@ impl Access {
     }
 }
 
-fn principal(user: UserRow, scopes: Vec<Scope>, kind: CredentialKind, session: Option<String>) -> Principal {
+/// An account as a caller.
+pub(crate) fn principal(
+    user: UserRow,
+    scopes: Vec<Scope>,
+    kind: CredentialKind,
+    session: Option<String>,
+) -> Principal {
     // A guest has no account; a row that says so is treated as the least of users.
     let role = if user.role == Role::Guest { Role::User } else { user.role };
     Principal {

@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     SatelliteTokenMinted,
     /// A tool was called through MCP.
     ToolCalled,
+    /// An OAuth client began a grant without asking anybody: for itself, or in exchange for a credential.
+    GrantBegun,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::AccessTokenUsed => "access_token.used",
             Self::SatelliteTokenMinted => "satellite_token.minted",
             Self::ToolCalled => "tool.called",
+            Self::GrantBegun => "grant.begun",
         }
     }
 

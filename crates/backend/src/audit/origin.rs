@@ -36,6 +36,13 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     }
 }
 
+/// Does something for a client that one of our own services speaks with, as if it had asked the hub itself.
+pub(crate) async fn for_client<T>(address: IpAddr, agent: &str, work: impl Future<Output = T>) -> T {
+    let agent = agent.trim().chars().take(LONGEST_AGENT).collect::<String>();
+    let agent = Some(agent).filter(|text| !text.is_empty());
+    ADDRESS.scope(address, AGENT.scope(agent, work)).await
+}
+
 /// What the client whose request the current task works for calls itself, shortened.
 pub(crate) fn client_agent() -> Option<String> {
     AGENT.try_with(Clone::clone).ok().flatten()

@@ -136,7 +136,7 @@ pub(crate) struct ActivityEntry {
     #[schema(value_type = String, format = DateTime)]
     pub(crate) at: Timestamp,
     /// What: `login.success`, `login.failed`, `token.refreshed`, `token.reused`, `logout`, `access_token.used`,
-    /// `satellite_token.minted` or `tool.called`.
+    /// `satellite_token.minted`, `tool.called` or `grant.begun`.
     pub(crate) kind: String,
     /// The account that it is about.
     pub(crate) user_id: Option<i64>,

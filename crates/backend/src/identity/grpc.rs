@@ -115,7 +115,8 @@ impl IdentityGrpc {
     }
 }
 
-fn to_wire(principal: Principal) -> common::Principal {
+/// As our own services are told.
+pub(crate) fn to_wire(principal: Principal) -> common::Principal {
     common::Principal {
         user_id: principal.user_id.0,
         username: principal.username.into_string(),

@@ -25,6 +25,10 @@ pub(crate) enum Method {
     CheckConversation,
     AppendConversation,
     UseTools,
+    /// The state of the authorization server.
+    OAuth,
+    /// Its clients, which operators manage too.
+    OAuthClients,
 }
 
 /// The table. Backend itself calls nobody, so it is in no row.
@@ -39,8 +43,8 @@ pub(crate) const fn callers(method: Method) -> &'static [Caller] {
         | Method::AppendConversation
         | Method::DescribeEndpoints
         | Method::ReportBreakers => &[Caller::Aggregator],
-        Method::UseTools => &[Caller::Mcp],
-        Method::FindUser => &[Caller::Mcp, Caller::Cli],
+        Method::UseTools | Method::OAuth => &[Caller::Mcp],
+        Method::FindUser | Method::OAuthClients => &[Caller::Mcp, Caller::Cli],
         Method::MintSatelliteTokens
         | Method::ResolveEndpoints
         | Method::ResolvePreset

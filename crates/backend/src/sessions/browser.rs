@@ -74,6 +74,11 @@ impl SetCookie {
         Self::new(cookie, cookie.name(), "", "/", 0)
     }
 
+    /// The whole header.
+    pub(crate) fn text(&self) -> Result<&str> {
+        self.0.to_str().map_err(Error::internal)
+    }
+
     /// Adds it to the headers of an answer, beside other cookies.
     pub(crate) fn add_to(self, headers: &mut HeaderMap) {
         headers.append(header::SET_COOKIE, self.0);

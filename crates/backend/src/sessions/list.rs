@@ -3,6 +3,7 @@
 use syfthub_auth::Principal;
 use syfthub_domain::{Error, Result};
 use syfthub_store::Page;
+use syfthub_store::oauth::grants;
 use syfthub_store::sessions::{self, ListedSession};
 
 use super::Sessions;
@@ -26,6 +27,19 @@ impl Sessions {
         tx.commit().await?;
         self.access.forget_user(caller.user_id).await;
         tracing::info!(target: "syfthub.api.auth", user_id = caller.user_id.0, session = id, "session.revoked");
+        Ok(())
+    }
+
+    /// Ends the grant that an OAuth client asks with.
+    pub(super) async fn end_grant(&self, caller: &Principal) -> Result<()> {
+        let Some(id) = &caller.session else { return Ok(()) };
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        if grants::revoke(&mut tx, id, now).await?.is_some() {
+            audit::record(&mut tx, &Origin::of(caller).entry(now, "grant.revoked", "grant", id)).await?;
+        }
+        tx.commit().await?;
+        self.access.forget_user(caller.user_id).await;
         Ok(())
     }
 

@@ -171,8 +171,8 @@ impl Sessions {
     pub(crate) async fn logout(&self, principal: &Principal, credential: &Secret) -> Result<()> {
         match principal.kind {
             CredentialKind::BrowserSession => return self.end_browser(principal).await,
-            // A grant of OAuth has a revocation of its own; no such token is accepted here yet.
-            CredentialKind::AccessToken | CredentialKind::OAuth => return Ok(()),
+            CredentialKind::OAuth => return self.end_grant(principal).await,
+            CredentialKind::AccessToken => return Ok(()),
             CredentialKind::HubToken => {}
         }
         let now = self.clock.now();

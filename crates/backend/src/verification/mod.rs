@@ -131,6 +131,11 @@ impl Verification {
         Ok(())
     }
 
+    /// Whether a text can be a code at all; gives it without the blanks around it.
+    pub(crate) fn read_code(text: &str) -> Result<String> {
+        code::read(text).map_err(|_| wrong())
+    }
+
     /// Confirms the mail address that a code was sent to. The code is looked at before the account, so that the
     /// answer does not tell who has one.
     pub(crate) async fn confirm_email(&self, email: &Email, code: &str, origin: &Origin) -> Result<UserRow> {

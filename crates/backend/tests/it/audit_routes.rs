@@ -42,6 +42,9 @@ const TABLE: &[(&str, &str, By, Leaves)] = &[
     ("DELETE", "/api/v1/auth/tokens/{id}", User, Entry("token.revoked")),
     ("DELETE", "/api/v1/auth/sessions", User, Entry("session.revoked_others")),
     ("DELETE", "/api/v1/auth/sessions/{id}", User, Entry("session.revoked")),
+    ("DELETE", "/api/v1/auth/grants", User, Entry("grant.revoked_all")),
+    ("DELETE", "/api/v1/auth/grants/{id}", User, Entry("grant.revoked")),
+    ("DELETE", "/api/v1/users/{id}/grants", Admin, Entry("grant.revoked_all")),
     ("PUT", "/api/v1/auth/me/password", User, Entry("user.password_changed")),
     ("POST", "/api/v1/users/me/identities/{provider}", User, Entry("identity.linked")),
     ("DELETE", "/api/v1/users/me/identities/{provider}", User, Entry("identity.unlinked")),
@@ -121,6 +124,11 @@ impl Scene {
                 let all = bob.get("/api/v1/auth/sessions").await.expect(StatusCode::OK);
                 let other = all.as_array().unwrap().iter().find(|one| one["current"] == false).unwrap();
                 other["id"].as_str().unwrap().to_owned()
+            }
+            "/api/v1/auth/grants" => {
+                let mut server = crate::oauth::client(app);
+                let name = format!("bob-{}", self.number);
+                crate::oauth::granted(&mut server, &name, &name, |_| {}).await.id
             }
             "/api/v1/users" => bob.id.to_string(),
             "/api/v1/endpoints" => bob.publish("notes", json!({})).await["id"].to_string(),

@@ -9,6 +9,7 @@ use syfthub_proto::directory::{
     ResolveEndpointsRequest, ResolvePresetRequest, SearchEndpointsRequest,
 };
 use syfthub_proto::identity::{FindUserRequest, MintSatelliteTokensRequest, VerifyCredentialRequest};
+use syfthub_proto::oauth::{GetGrantRequest, ListClientsRequest};
 use syfthub_proto::ops::{ListKeysRequest, ReportErrorsRequest, RetireKeyRequest, RotateKeyRequest};
 use syfthub_proto::tools::RecordCallsRequest;
 use syfthub_proto::usage::RecordRequest;
@@ -37,6 +38,7 @@ async fn a_table_says_who_may_call_what() {
         let mut ops = stubs::ops_client(peer(&app, *caller));
         let mut usage = stubs::usage_client(peer(&app, *caller));
         let mut tools = stubs::tools_client(peer(&app, *caller));
+        let mut oauth = stubs::oauth_client(peer(&app, *caller));
         let mut conversations = stubs::conversations_client(peer(&app, *caller));
         let answers = [
             ("verify", identity.verify_credential(VerifyCredentialRequest::default()).await.err()),
@@ -55,6 +57,8 @@ async fn a_table_says_who_may_call_what() {
             ("usage", usage.record(RecordRequest::default()).await.err()),
             ("check", conversations.check(CheckRequest::default()).await.err()),
             ("append", conversations.append(AppendRequest::default()).await.err()),
+            ("grant", oauth.get_grant(GetGrantRequest::default()).await.err()),
+            ("clients", oauth.list_clients(ListClientsRequest::default()).await.err()),
             ("report", ops.report_errors(ReportErrorsRequest::default()).await.err()),
             ("tools", tools.record_calls(RecordCallsRequest::default()).await.err()),
         ];
@@ -66,13 +70,14 @@ async fn a_table_says_who_may_call_what() {
         let expected: &[&str] = match caller {
             Caller::Backend => &[
                 "verify", "find", "mint", "resolve", "search", "list", "preset", "presets", "describe",
-                "breakers", "keys", "rotate", "retire", "usage", "check", "append", "report", "tools",
+                "breakers", "keys", "rotate", "retire", "usage", "check", "append", "grant", "clients",
+                "report", "tools",
             ],
-            Caller::Aggregator => &["find", "keys", "rotate", "retire", "tools"],
+            Caller::Aggregator => &["find", "keys", "rotate", "retire", "grant", "clients", "tools"],
             Caller::Mcp => &["describe", "breakers", "keys", "rotate", "retire", "usage", "check", "append"],
             Caller::Cli => &[
                 "mint", "resolve", "preset", "presets", "describe", "breakers", "usage", "check", "append",
-                "report", "tools",
+                "grant", "report", "tools",
             ],
         };
         assert_eq!(refused, expected, "{caller:?}");

@@ -33,6 +33,7 @@ mod mail;
 mod matrix;
 mod monitor;
 mod monitor_scale;
+mod oauth;
 mod operator;
 mod owner_pages;
 mod peers;
