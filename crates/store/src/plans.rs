@@ -2,12 +2,13 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::{Db, conversations, presets};
+use crate::{Db, conversations, oauth, presets};
 
 const USERS: i64 = 1_000;
 const PRESETS: i64 = 20_000;
 const CONVERSATIONS: i64 = 10_000;
 const MESSAGES: i64 = 60_000;
+const GRANTS: i64 = 20_000;
 
 async fn execute(db: &Db, sql: String) {
     match db {
@@ -51,6 +52,12 @@ async fn filled(db: &Db) {
              SELECT 'c' || (1 + n % {CONVERSATIONS}), n, 'm' || n, 'user', 'complete', 'Words', 'words', {moment} FROM {}",
             numbers(MESSAGES)
         ),
+        format!(
+            "INSERT INTO oauth_grants (id, user_id, client_id, client_name, resource, scopes, token_epoch, created_at, \
+             last_used_at, expires_at) SELECT 'g' || n, 1 + n % {USERS}, 'client', 'Client', 'resource', '[]', 0, \
+             {moment}, {moment}, {moment} FROM {}",
+            numbers(GRANTS)
+        ),
         "ANALYZE".to_owned(),
     ] {
         execute(db, sql).await;
@@ -91,6 +98,9 @@ async fn indexes_are_used(db: Db) {
         Db::Postgres(_) => "now()",
         Db::Sqlite { .. } => "'9999-01-01'",
     };
+    let grants = plan(&db, oauth::grants::LIST, &["77", now, "20", "0"]).await;
+    assert!(grants.contains("oauth_grants_user_id_last_used_at_idx"), "{grants}");
+    assert!(!grants.contains("Seq Scan on oauth_grants") && !grants.contains("SCAN g"), "{grants}");
     for search in ["NULL", "'%words%'"] {
         let list = plan(&db, conversations::LIST, &["77", now, "'~'", search, "20"]).await;
         assert!(list.contains("conversations_user_id_updated_at_idx"), "{search}: {list}");
