@@ -10,7 +10,7 @@ use axum::routing::get;
 use syfthub_auth::MasterKey;
 use syfthub_auth::grant_ticket::TicketKey;
 use syfthub_cache::Cache;
-use syfthub_config::Settings;
+use syfthub_config::{Rule, Settings};
 use syfthub_domain::fault::FaultSink;
 use syfthub_domain::{Result, SharedClock};
 use syfthub_egress::Outside;
@@ -33,6 +33,10 @@ use crate::tools::Tools;
 
 /// A tool call ends by itself after 120 seconds; the transport waits a little longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(130);
+
+/// Requests that a user may send for each call of a tool that they may make: clients list, read and complete around
+/// it, and a tool beside others has its own count.
+const REQUESTS_PER_CALL: u32 = 5;
 
 /// What the service needs from outside.
 #[derive(Debug, Clone)]
@@ -73,7 +77,9 @@ impl App {
         let tickets = TicketKey::new(&MasterKey::new(&settings.secrets.secret_key));
         let limiter = RateLimiter::new(deps.cache, &settings.rate_limits);
         let tool_limits = ToolLimits::new(limiter.clone(), settings.rate_limits.chat);
-        let limits = Limits { limiter, rule: settings.rate_limits.chat };
+        let chat = settings.rate_limits.chat;
+        let rule = Rule { max: chat.max.saturating_mul(REQUESTS_PER_CALL), ..chat };
+        let limits = Limits { limiter, rule };
         let faults = syfthub_rpc::sent_to(deps.hub.clone(), deps.clock.clone());
         Ok(Self {
             settings: settings.clone(),
