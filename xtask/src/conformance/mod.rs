@@ -1,6 +1,7 @@
 //! The official conformance suite of MCP against two servers: one that offers the suite's fixtures on the hub's own
-//! transport has to pass everything, the hub itself all that needs no fixtures.
+//! transport has to pass everything, the hub itself all that needs no fixtures, and all about authorization servers.
 
+mod authorization;
 mod report;
 mod servers;
 
@@ -38,6 +39,8 @@ pub(crate) fn run() -> Result<Counts> {
             counts += suite.test(&server.url, revision, &excused, folder.path())?.counts();
         }
     }
+    println!("-- OAuth: the hub");
+    counts += authorization::run(&suite, &hub.address, folder.path())?.counts();
     Ok(counts)
 }
 

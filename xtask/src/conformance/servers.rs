@@ -14,10 +14,16 @@ use crate::workspace::{self, Profile};
 
 const READY: Duration = Duration::from_secs(90);
 
+/// The user of the hub.
+pub(super) const NAME: &str = "ada";
+pub(super) const PASSWORD: &str = "Correct-horse-9-battery";
+
 /// A server of MCP, and what runs with it.
 pub(super) struct Server {
     /// Where the suite finds it.
     pub(super) url: String,
+    /// Its own host and port.
+    pub(super) address: String,
     // In the order in which they end.
     _processes: Vec<Service>,
 }
@@ -29,7 +35,8 @@ pub(super) fn fixtures(folder: &Path) -> Result<Server> {
     command.args(["--port", &port.to_string()]);
     let mut process = Service::start("fixtures", command, folder)?;
     wait(&mut process, port, "/health")?;
-    Ok(Server { url: format!("http://127.0.0.1:{port}/mcp"), _processes: vec![process] })
+    let address = format!("127.0.0.1:{port}");
+    Ok(Server { url: format!("http://{address}/mcp"), address, _processes: vec![process] })
 }
 
 /// The hub with one endpoint, behind a proxy that adds the token of a user, which the suite cannot send.
@@ -59,7 +66,7 @@ pub(super) fn hub(folder: &Path, node: &Path) -> Result<Server> {
     command.args([door.to_string(), port.to_string()]).arg(&token);
     let mut proxy = Service::start("proxy", command, folder)?;
     wait(&mut proxy, door, "/health/ready")?;
-    Ok(Server { url: format!("http://127.0.0.1:{door}/mcp"), _processes: vec![proxy, hub] })
+    Ok(Server { url: format!("http://127.0.0.1:{door}/mcp"), address, _processes: vec![proxy, hub] })
 }
 
 fn wait(process: &mut Service, port: u16, path: &str) -> Result<()> {
@@ -72,7 +79,7 @@ fn wait(process: &mut Service, port: u16, path: &str) -> Result<()> {
 /// Registers a user with one endpoint and gives a personal access token of theirs.
 fn account(address: &str) -> Result<String> {
     let user = json!({
-        "username": "ada", "email": "ada@example.org", "full_name": "Ada", "password": "Correct-horse-9-battery",
+        "username": NAME, "email": "ada@example.org", "full_name": "Ada", "password": PASSWORD,
     });
     let user = Request::post("/api/v1/auth/register", &user).send(address)?.expect(201)?.json()?;
     let access = user["access_token"].as_str().context("register gave no token")?;

@@ -1,0 +1,119 @@
+//! The suite's part about authorization servers: it plays the client, we play the user in front of the browser.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+
+use super::Suite;
+use super::report::{Baseline, Report};
+use super::servers::{NAME, PASSWORD};
+use crate::http::{Request, Response};
+use crate::process::{Service, free_port};
+
+/// Time for the suite to say where to sign in, and to come to an end afterwards.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Registers a client, lets the suite begin, signs in and agrees.
+pub(super) fn run(suite: &Suite, address: &str, folder: &Path) -> Result<Report> {
+    let server = Request::new("GET", "/.well-known/oauth-authorization-server/mcp").send(address)?;
+    let server = server.expect(200)?.json()?;
+    let text =
+        |key: &str| server[key].as_str().map(str::to_owned).with_context(|| format!("no {key} is told"));
+    let port = free_port()?;
+    let client = json!({
+        "client_name": "Conformance suite",
+        "redirect_uris": [format!("http://127.0.0.1:{port}/callback")],
+        "token_endpoint_auth_method": "none",
+    });
+    let made = Request::post(path_of(&text("registration_endpoint")?)?, &client).send(address)?;
+    let made = made.expect(201)?.json()?;
+    let id = made["client_id"].as_str().context("the client got no id")?;
+    let mut command = Command::new(&suite.node);
+    command.arg(&suite.program).args(["authorization", "--url", &text("issuer")?, "--client-id", id]);
+    command.args(["--resource", &text("issuer")?, "--port", &port.to_string()]);
+    command.arg("--output-dir").arg(folder.join("results"));
+    let mut running = Service::start("authorization", command, folder)?;
+    let mut asked = None;
+    let output = folder.join("authorization.log");
+    running.wait_until(PATIENCE, || {
+        let said = std::fs::read_to_string(&output).unwrap_or_default();
+        asked =
+            said.lines().find(|line| line.contains("response_type=code")).map(|line| line.trim().to_owned());
+        asked.is_some()
+    })?;
+    let callback = Browser::new(address).agree(&asked.unwrap_or_default())?;
+    let back = path_of(&callback)?.to_owned();
+    Request::new("GET", back).send(&format!("127.0.0.1:{port}"))?;
+    crate::process::eventually("the end of the suite", PATIENCE, || running.ended().is_some())?;
+    let said = running.output();
+    let report = Report::parse(&said, &Baseline::default());
+    if report.has_failed() || report.scenarios.is_empty() {
+        println!("{said}");
+    }
+    if report.scenarios.is_empty() {
+        bail!("the suite reports no scenario");
+    }
+    Ok(report)
+}
+
+/// As much of a browser as two forms need.
+struct Browser<'a> {
+    address: &'a str,
+    cookies: Vec<(String, String)>,
+}
+
+impl<'a> Browser<'a> {
+    fn new(address: &'a str) -> Self {
+        Self { address, cookies: Vec::new() }
+    }
+
+    /// Signs in and agrees; gives where the browser is sent in the end.
+    fn agree(mut self, url: &str) -> Result<String> {
+        let page = self.send(Request::new("GET", path_of(url)?))?.expect(200)?;
+        let form = format!("username={NAME}&password={PASSWORD}&request={}", hidden(&page, "request")?);
+        let signed_in = self.send(Request::form("/mcp/auth/syfthub/login", &form))?.expect(303)?;
+        let page = self.send(Request::new("GET", path_of(location(&signed_in)?)?))?.expect(200)?;
+        let (request, user) = (hidden(&page, "request")?, hidden(&page, "user")?);
+        let form = format!("request={request}&user={user}&decision=allow");
+        let agreed = self.send(Request::form("/mcp/oauth/consent", &form))?.expect(303)?;
+        location(&agreed).map(str::to_owned)
+    }
+
+    fn send(&mut self, request: Request<'_>) -> Result<Response> {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request =
+            if cookies.is_empty() { request } else { request.header("Cookie", &cookies.join("; ")) };
+        let answer = request.header("Sec-Fetch-Site", "same-origin").send(self.address)?;
+        for cookie in answer.all("set-cookie") {
+            let pair = cookie.split(';').next().unwrap_or_default();
+            if let Some((name, value)) = pair.split_once('=') {
+                self.cookies.retain(|(known, _)| known != name);
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// Path and query of an address.
+fn path_of(url: &str) -> Result<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let start = rest.find('/').with_context(|| format!("{url} has no path"))?;
+    Ok(&rest[start..])
+}
+
+fn location(answer: &Response) -> Result<&str> {
+    answer.header("location").context("the browser is sent nowhere")
+}
+
+/// The value of a hidden field.
+fn hidden<'a>(page: &'a Response, name: &str) -> Result<&'a str> {
+    let start = format!("name=\"{name}\" value=\"");
+    let rest = page.body.split_once(&start).map(|(_, rest)| rest);
+    let value = rest.and_then(|rest| rest.split_once('"')).map(|(value, _)| value);
+    value.with_context(|| format!("the page has no field {name}"))
+}
