@@ -43,7 +43,8 @@ impl Authority {
         certificate.der().to_vec()
     }
 
-    /// Starts a server whose certificate is for `name` and good in `period`; it answers everything with `json`.
+    /// Starts a server whose certificate is for `name` and good in `period`; it answers everything with `json`, in which
+    /// `{port}` stands for its port.
     pub async fn serve(&self, name: &str, period: Period, json: &str) -> TlsServer {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         if period == Period::Past {
@@ -82,6 +83,7 @@ impl TlsServer {
     async fn start(acceptor: TlsAcceptor, json: &str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("no free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
+        let json = json.replace("{port}", &port.to_string());
         let length = json.len();
         let answer = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{json}"

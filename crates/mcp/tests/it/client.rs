@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use syfthub_cache::Cache;
 use syfthub_config::Settings;
 use syfthub_domain::{FixedClock, SharedClock, Timestamp};
+use syfthub_egress::Outside;
 use syfthub_mcp::{App, Deps};
 use tower::ServiceExt;
 
@@ -27,6 +28,11 @@ pub(crate) fn service() -> Service {
 }
 
 pub(crate) fn service_with(change: impl FnOnce(&mut Settings)) -> Service {
+    service_in(&Outside::default(), change)
+}
+
+/// The service in a world of its own.
+pub(crate) fn service_in(outside: &Outside, change: impl FnOnce(&mut Settings)) -> Service {
     let directory = tempfile::tempdir().unwrap();
     let mut settings = Settings::for_tests(directory.path());
     settings.mcp.accept_hub_tokens = true;
@@ -36,7 +42,7 @@ pub(crate) fn service_with(change: impl FnOnce(&mut Settings)) -> Service {
     let fake = Fake::default();
     let clock: SharedClock = FixedClock::new(Timestamp::from_secs(1_700_000_000));
     let deps = Deps { hub: fake.peer(), chat: fake.peer(), cache: Cache::memory(clock.clone()), clock };
-    let app = App::build(&settings, deps).unwrap();
+    let app = App::build_in(outside, &settings, deps).unwrap();
     Service { router: app.router(), app, seen: fake.0 }
 }
 

@@ -9,6 +9,7 @@ mod hub;
 mod library;
 mod oauth;
 mod oauth_browser;
+mod oauth_clients;
 mod oauth_documents;
 mod oauth_hub;
 mod protocol;

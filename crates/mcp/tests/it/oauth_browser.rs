@@ -6,9 +6,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use serde_json::{Value, json};
+use syfthub_egress::Outside;
 use url::form_urlencoded::Serializer;
 
-use crate::client::{Answer, Service, send, service_with};
+use crate::client::{Answer, Service, send, service_in};
 use crate::oauth_hub::PASSWORD;
 
 /// RFC 7636, appendix B.
@@ -19,7 +20,12 @@ pub(crate) const CALLBACK: &str = "https://client.example/cb";
 
 /// The service as a hub on this machine has it: no hub tokens at the MCP endpoint.
 pub(crate) fn hub() -> Service {
-    service_with(|settings| {
+    hub_in(&Outside::default())
+}
+
+/// The same in a world of its own.
+pub(crate) fn hub_in(outside: &Outside) -> Service {
+    service_in(outside, |settings| {
         settings.mcp.accept_hub_tokens = false;
         settings.mcp.public_url = "http://localhost:8080".parse().unwrap();
     })
