@@ -14,7 +14,7 @@ use crate::http::{Request, Response};
 use crate::process::{Service, free_port};
 
 /// Time for the suite to say where to sign in, and to come to an end afterwards.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Registers a client, lets the suite begin, signs in and agrees.
 pub(super) fn run(suite: &Suite, address: &str, folder: &Path) -> Result<Report> {
