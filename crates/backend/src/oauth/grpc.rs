@@ -130,8 +130,8 @@ impl OAuthGrpc {
             nonce: optional(r.nonce, "nonce", LONGEST_URL)?,
             life: Duration::from_secs(u64::from(r.code_ttl_seconds.clamp(1, LONGEST_CODE))),
         };
-        let grant_id = self.0.oauth.approve(&session, &asked, code, r.remember).await?;
-        Ok(ApproveResponse { grant_id })
+        let agreed = Box::pin(self.0.oauth.approve(&session, &asked, code, r.remember));
+        Ok(ApproveResponse { grant_id: people::from(&r.address, agreed).await? })
     }
 
     async fn redeem(&self, request: RedeemCodeRequest) -> Result<IssueResponse> {
@@ -289,7 +289,8 @@ methods! {
             scopes: device.scopes,
         });
     decide_device(DecideDeviceRequest) -> DecideDeviceResponse, OAuth, |this, _, r|
-        this.0.oauth.decide_device(&r.session, &r.user_code, r.approve).await.map(|()| DecideDeviceResponse {});
+        people::from(&r.address, Box::pin(this.0.oauth.decide_device(&r.session, &r.user_code, r.approve))).await
+            .map(|()| DecideDeviceResponse {});
     poll_device(PollDeviceRequest) -> PollDeviceResponse, OAuth, |this, _, r| this.poll(r).await;
 
     list_signing_keys(ListSigningKeysRequest) -> ListSigningKeysResponse, OAuth, |this, _, _r|

@@ -89,6 +89,14 @@ pub(super) fn options(state: &AppState) -> SignInOptionsResponse {
     }
 }
 
+/// Does something for a browser at this address, or one that is not known.
+pub(super) async fn from<T>(place: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    if place.is_empty() {
+        return work.await;
+    }
+    for_client(address(place)?, "", work).await
+}
+
 fn address(text: &str) -> Result<IpAddr> {
     text.parse().map_err(|_| bad("address"))
 }

@@ -60,6 +60,7 @@ fn consent(session: &str, name: &str) -> ApproveRequest {
         dpop_jkt: String::new(),
         code_ttl_seconds: 60,
         remember: false,
+        address: "203.0.113.9".to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ use axum::response::Response;
 use syfthub_config::Secret;
 use syfthub_domain::{Error, ErrorCode, Result};
 use syfthub_proto::oauth as wire;
+use syfthub_web::ClientIp;
 
 use super::authorize::{refused, see_other};
 use super::pending::Pending;
@@ -49,14 +50,19 @@ pub(super) async fn person(oauth: &OAuth, headers: &HeaderMap) -> Result<Option<
 }
 
 /// Shows the page that a request needs now, or sends the browser back with a code.
-pub(super) async fn proceed(oauth: &OAuth, headers: &HeaderMap, pending: &Pending) -> Response {
-    match advance(oauth, headers, pending).await {
+pub(super) async fn proceed(
+    oauth: &OAuth,
+    from: ClientIp,
+    headers: &HeaderMap,
+    pending: &Pending,
+) -> Response {
+    match advance(oauth, from, headers, pending).await {
         Ok(answer) => answer,
         Err(error) => failed(oauth, error).await,
     }
 }
 
-async fn advance(oauth: &OAuth, headers: &HeaderMap, pending: &Pending) -> Result<Response> {
+async fn advance(oauth: &OAuth, from: ClientIp, headers: &HeaderMap, pending: &Pending) -> Result<Response> {
     let person = person(oauth, headers).await?;
     let consented = match &person {
         Some(person) => consented(oauth, person, pending).await?,
@@ -66,7 +72,7 @@ async fn advance(oauth: &OAuth, headers: &HeaderMap, pending: &Pending) -> Resul
     let signed_in_at = person.as_ref().map(|person| person.signed_in_at);
     match (step(pending, signed_in_at, now, &consented), person) {
         (Step::Refuse(code), _) => Ok(refuse(oauth, pending, code)),
-        (Step::Agree, Some(person)) => agree(oauth, pending, &person).await,
+        (Step::Agree, Some(person)) => agree(oauth, from, pending, &person).await,
         (Step::Ask, Some(person)) => Ok(pages::consent(oauth, pending, &person).await),
         _ => Ok(pages::sign_in(oauth, pending, &pages::Attempt::default()).await),
     }
@@ -110,7 +116,12 @@ pub(super) fn refuse(oauth: &OAuth, pending: &Pending, code: &str) -> Response {
 }
 
 /// Begins a grant and sends the browser back with its code.
-pub(super) async fn agree(oauth: &OAuth, pending: &Pending, person: &Person) -> Result<Response> {
+pub(super) async fn agree(
+    oauth: &OAuth,
+    from: ClientIp,
+    pending: &Pending,
+    person: &Person,
+) -> Result<Response> {
     let code = secrets::random(secrets::CODE_PREFIX);
     let request = wire::ApproveRequest {
         session: person.session.expose().to_owned(),
@@ -126,6 +137,7 @@ pub(super) async fn agree(oauth: &OAuth, pending: &Pending, person: &Person) -> 
         dpop_jkt: String::new(),
         code_ttl_seconds: CODE_SECONDS,
         remember: !redirects::is_local(&pending.redirect_uri),
+        address: from.0.to_string(),
     };
     match oauth.0.hub.approve(request).await {
         Ok(_) => {}

@@ -40,7 +40,7 @@ pub(super) async fn authorize(
         Ok(pending) => {
             let mark = Mark::of(&headers, &oauth.0.browser);
             let pending = Pendings::bound(pending, &mark);
-            let mut answer = approval::proceed(&oauth, &headers, &pending).await;
+            let mut answer = approval::proceed(&oauth, from, &headers, &pending).await;
             if let Ok(cookie) = mark.to_cookie(&oauth.0.browser) {
                 answer.headers_mut().append(header::SET_COOKIE, cookie);
             }

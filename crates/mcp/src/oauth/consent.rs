@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use syfthub_domain::Result;
+use syfthub_web::ClientIp;
 
 use super::approval::{agree, failed, person, proceed, refuse};
 use super::params::Params;
@@ -14,18 +15,24 @@ use super::{OAuth, pages};
 /// Shows what a request needs now.
 pub(super) async fn page(
     State(oauth): State<OAuth>,
+    from: ClientIp,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
     match oauth.0.pendings.open(params.first("request"), &headers, &oauth.0.browser) {
-        Some(pending) => proceed(&oauth, &headers, &pending).await,
+        Some(pending) => proceed(&oauth, from, &headers, &pending).await,
         None => pages::over(&oauth).await,
     }
 }
 
 /// Takes the person's answer.
-pub(super) async fn decide(State(oauth): State<OAuth>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn decide(
+    State(oauth): State<OAuth>,
+    from: ClientIp,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let params = Params::parse(&body);
     let pending = match oauth.own_form(&headers, &params).await {
         Ok(pending) => pending,
@@ -34,7 +41,7 @@ pub(super) async fn decide(State(oauth): State<OAuth>, headers: HeaderMap, body:
     if params.first("decision") != "allow" {
         return refuse(&oauth, &pending, "access_denied");
     }
-    match answered(&oauth, &headers, &params, &pending).await {
+    match answered(&oauth, from, &headers, &params, &pending).await {
         Ok(answer) => answer,
         Err(error) => failed(&oauth, error).await,
     }
@@ -42,6 +49,7 @@ pub(super) async fn decide(State(oauth): State<OAuth>, headers: HeaderMap, body:
 
 async fn answered(
     oauth: &OAuth,
+    from: ClientIp,
     headers: &HeaderMap,
     params: &Params,
     pending: &Pending,
@@ -53,7 +61,7 @@ async fn answered(
     if params.first("user") != person.user_id.to_string() {
         return Ok(pages::consent(oauth, pending, &person).await);
     }
-    agree(oauth, pending, &person).await
+    agree(oauth, from, pending, &person).await
 }
 
 impl OAuth {

@@ -139,6 +139,8 @@ async fn a_consent_becomes_a_grant_and_a_grant_is_refreshed() {
     let created = ("grant.created".to_owned(), json!(null));
     let revoked = |reason: &str| ("grant.revoked".to_owned(), json!(reason));
     assert_eq!(audited(&admin, "grant").await, [created.clone(), revoked("refresh_token_reused")]);
+    let log = admin.get("/api/v1/admin/audit?action=grant.created").await.text;
+    assert!(log.contains("203.0.113.9") && log.contains("\"bob\""), "{log}");
 
     server.approve(consent(&session, "two")).await.unwrap();
     assert_eq!(redeem(&mut server, exchange("two", "s0")).await.outcome(), Outcome::Issued);
@@ -288,6 +290,7 @@ async fn a_device_is_let_in_by_its_user() {
         session: session.clone(),
         user_code: code.to_owned(),
         approve,
+        address: String::new(),
     };
     let nobody = DecideDeviceRequest { session: "x".to_owned(), ..decide("ABCD", true) };
     assert_eq!(code(&server.decide_device(nobody).await.unwrap_err()), ErrorCode::Unauthenticated);
