@@ -4,20 +4,53 @@ use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::{Map, json};
 use syfthub_web::ClientIp;
 use uuid::Uuid;
 
 use super::approval;
+use super::client_proof::prove;
 use super::clients::Client;
-use super::error::OAuthError;
+use super::error::{OAuthError, OAuthResult};
 use super::params::Params;
-use super::pending::{Mark, Pending, Pendings};
+use super::pending::{Mark, PUSHED_SECONDS, Pending, Pendings};
+use super::registration::unkept;
 use super::urls::Resource;
 use super::{OAuth, pages, redirects, scopes};
 
 /// Longest `state` and `nonce`: a request has to fit into an address.
 const LONGEST_STATE: usize = 2048;
 const LONGEST_NONCE: usize = 512;
+
+/// Start of the name of a pushed request (RFC 9126, section 2.2).
+const PUSHED_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+
+/// Takes a request from its client before a browser comes with it (RFC 9126).
+pub(super) async fn push(
+    State(oauth): State<OAuth>,
+    from: ClientIp,
+    headers: HeaderMap,
+    body: Bytes,
+) -> OAuthResult<Response> {
+    oauth.0.limits.program(from).await?;
+    let params = Params::parse(&body);
+    let client = prove(&oauth, &headers, &params, from).await?;
+    if params.one("request_uri")?.is_some() {
+        return Err(OAuthError::invalid_request("request_uri cannot be pushed"));
+    }
+    let named = params.one("redirect_uri")?;
+    let redirect_uri = named.or(only(client.metadata.redirect_uris())).unwrap_or_default();
+    if !client.redirects_to(redirect_uri) {
+        return Err(OAuthError::invalid_request("redirect_uri is none that this client registered"));
+    }
+    let pending = wanted(&oauth, &params, &client, redirect_uri)?;
+    let long = || OAuthError::invalid_request("The request is too long; use a shorter state or redirect_uri");
+    let pushed = oauth.0.pendings.push(&pending)?.ok_or_else(long)?;
+    let mut told = Map::new();
+    told.insert("request_uri".to_owned(), json!(format!("{PUSHED_PREFIX}{pushed}")));
+    told.insert("expires_in".to_owned(), json!(PUSHED_SECONDS));
+    Ok(unkept(StatusCode::CREATED, told))
+}
 
 /// Why a request goes no further.
 #[derive(Debug)]
@@ -98,6 +131,12 @@ async fn read(oauth: &OAuth, params: &Params, from: ClientIp) -> Result<Pending,
     let id = id.ok_or_else(|| page("The request does not say which program it is from (client_id)"))?;
     let found = oauth.0.clients.find(id, from).await.map_err(|error| unavailable(&error))?;
     let client = found.map_err(|why| page(&why))?;
+    if let Some(text) = params.first("request_uri").strip_prefix(PUSHED_PREFIX) {
+        let text = oauth.0.pendings.pushed(text, &client.id);
+        let over =
+            "This request is over, or another program pushed it; go back to the program and begin again";
+        return text.filter(|pending| client.redirects_to(&pending.redirect_uri)).ok_or_else(|| page(over));
+    }
     let named = params.one("redirect_uri");
     let named = named.map_err(|_| page("The request names more than one address to come back to"))?;
     let redirect_uri = match (named, only(client.metadata.redirect_uris())) {

@@ -68,6 +68,8 @@ fn authorization_server(urls: &Urls) -> Value {
         "issuer": urls.issuer(),
         "authorization_endpoint": urls.at("/oauth/authorize"),
         "token_endpoint": urls.at("/oauth/token"),
+        "pushed_authorization_request_endpoint": urls.at("/oauth/par"),
+        "require_pushed_authorization_requests": false,
         "registration_endpoint": urls.at("/oauth/register"),
         "revocation_endpoint": urls.at("/oauth/revoke"),
         "introspection_endpoint": urls.at("/oauth/introspect"),

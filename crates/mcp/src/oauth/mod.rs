@@ -181,6 +181,7 @@ impl OAuth {
                 get(registration::read).put(registration::replace).delete(registration::remove),
             )
             .route("/oauth/authorize", get(authorize::authorize).post(authorize::by_post))
+            .route("/oauth/par", post(authorize::push))
             .route("/oauth/sign-in", get(sign_in::page))
             .route("/auth/syfthub/login", post(sign_in::sign_in))
             .route("/oauth/verify", post(sign_in::verify))
@@ -202,5 +203,8 @@ pub(crate) fn is_open(path: &str) -> bool {
     path.starts_with("/.well-known/")
         || path == "/oauth/register"
         || path.starts_with("/oauth/register/")
-        || matches!(path, "/oauth/token" | "/oauth/revoke" | "/oauth/introspect" | "/oauth/userinfo")
+        || matches!(
+            path,
+            "/oauth/par" | "/oauth/token" | "/oauth/revoke" | "/oauth/introspect" | "/oauth/userinfo"
+        )
 }

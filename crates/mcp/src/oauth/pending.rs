@@ -19,6 +19,10 @@ pub(crate) const LABEL: &str = "oauth pending requests";
 const LIFE: Duration = Duration::from_mins(10);
 /// What the sealed text is, so that no other can stand in for it.
 const PURPOSE: &[u8] = b"oauth pending request";
+/// The same of one that a client pushed before it sent a browser.
+const PUSHED: &[u8] = b"oauth pushed request";
+/// How long a pushed request may wait for its browser, in seconds.
+pub(crate) const PUSHED_SECONDS: i64 = 90;
 /// Longest sealed text: it has to fit into an address.
 const LONGEST: usize = 6000;
 /// How long a browser keeps its mark, in seconds.
@@ -113,6 +117,22 @@ impl Pendings {
         let json = serde_json::to_vec(pending).map_err(Error::internal)?;
         let sealed = URL_SAFE_NO_PAD.encode(self.sealed.seal(&json, PURPOSE)?);
         Ok((sealed.len() <= LONGEST).then_some(sealed))
+    }
+
+    /// As a text for the client that pushed it (RFC 9126); `None` when it is too long for an address.
+    pub(crate) fn push(&self, pending: &Pending) -> Result<Option<String>> {
+        let json = serde_json::to_vec(pending).map_err(Error::internal)?;
+        let sealed = URL_SAFE_NO_PAD.encode(self.sealed.seal(&json, PUSHED)?);
+        Ok((sealed.len() <= LONGEST).then_some(sealed))
+    }
+
+    /// The request that this client pushed a moment ago, as one that begins now.
+    pub(crate) fn pushed(&self, text: &str, client_id: &str) -> Option<Pending> {
+        let sealed = URL_SAFE_NO_PAD.decode(Some(text).filter(|text| text.len() <= LONGEST)?).ok()?;
+        let pending: Pending = serde_json::from_slice(&self.sealed.open(&sealed, PUSHED).ok()?).ok()?;
+        let now = self.clock.now().as_secs();
+        let fresh = (0..PUSHED_SECONDS).contains(&now.saturating_sub(pending.begun_at));
+        (fresh && pending.client_id == client_id).then_some(Pending { begun_at: now, ..pending })
     }
 
     /// The request in a text, if this browser began it less than ten minutes ago.

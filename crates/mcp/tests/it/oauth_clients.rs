@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use syfthub_egress::Outside;
 use syfthub_testing::tls::{Authority, Period, TlsServer};
 
-use crate::oauth_browser::{Browser, Program, hub_in, location};
+use crate::oauth_browser::{Browser, Program, form, form_post, hub_in, location, register};
 
 const NAME: &str = "client.example.org";
 const BACK: &str = "http://localhost:51234/callback";
@@ -89,4 +89,35 @@ async fn nobody_is_asked_for_a_document_at_an_address_that_is_no_id() {
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", program.id);
     }
     assert_eq!(server.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_client_can_push_its_request_before_it_sends_a_browser() {
+    let service = crate::oauth_browser::hub();
+    let router = &service.router;
+    let (program, other) = (register(router, json!({})).await, register(router, json!({})).await);
+    let authorize = program.authorize(&[]);
+    let query = authorize.split_once('?').unwrap().1;
+    let fields: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let fields: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let pushed = form_post(router, "/oauth/par", &fields, HeaderMap::new()).await;
+    assert_eq!(pushed.status, StatusCode::CREATED, "{}", pushed.text);
+    let name = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("urn:ietf:params:oauth:request_uri:"), "{name}");
+    let by =
+        |client: &str| format!("/oauth/authorize?{}", form(&[("client_id", client), ("request_uri", &name)]));
+    let mut browser = Browser::new(router);
+    assert_eq!(browser.get(&by(&other.id)).await.status, StatusCode::BAD_REQUEST, "another client's");
+    let code = browser.code(&by(&program.id)).await;
+    assert_eq!(program.exchange(router, &code, &[]).await.status, StatusCode::OK);
+    let again = browser.get(&by(&program.id)).await;
+    assert_eq!(again.status, StatusCode::CONFLICT, "it is answered once: {}", again.text);
+    let wrong: Vec<(&str, &str)> =
+        fields.iter().copied().filter(|(name, _)| *name != "code_challenge").collect();
+    let refused = form_post(router, "/oauth/par", &wrong, HeaderMap::new()).await;
+    assert_eq!(
+        (refused.status, refused.json()["error"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("invalid_request"))
+    );
 }
