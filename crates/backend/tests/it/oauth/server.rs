@@ -101,7 +101,16 @@ async fn a_mail_address_is_confirmed_on_the_way() {
 
 #[tokio::test]
 async fn a_consent_becomes_a_grant_and_a_grant_is_refreshed() {
-    let (app, _, bob) = TestApp::start().await.with_user("bob").await;
+    from_consent_to_reuse(TestApp::start().await).await;
+}
+
+#[tokio::test]
+async fn the_same_on_postgres() {
+    from_consent_to_reuse(TestApp::start_on_postgres().await).await;
+}
+
+async fn from_consent_to_reuse(app: TestApp) {
+    let (app, _, bob) = app.with_user("bob").await;
     let mut server = client(&app);
     let session = sign_in(&mut server, "bob").await;
     let remembered = ApproveRequest { remember: true, ..consent(&session, "one") };
