@@ -87,8 +87,13 @@ impl Hub {
 
     /// Starts in `directory`, whose `data` is the data directory.
     pub(crate) fn start_in(directory: TempDir, args: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::start_on("0", directory, args, settings)
+    }
+
+    /// The same on a port that a hub had before.
+    pub(crate) fn start_on(port: &str, directory: TempDir, args: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut child = program(directory.path())
-            .args(["serve", "--port", "0"])
+            .args(["serve", "--port", port])
             .args(args)
             .envs(settings.iter().copied())
             .stdout(Stdio::null())

@@ -5,5 +5,6 @@ mod ask;
 mod commands;
 mod hub;
 mod node;
+mod oauth;
 mod serve;
 mod setup;
