@@ -296,13 +296,29 @@ pub enum ConfigCommand {
 
 /// `syfthub doctor`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct DoctorArgs {
+    /// Something to look at more closely; this machine and its settings without it.
+    #[command(subcommand)]
+    pub what: Option<DoctorCommand>,
     /// Where the data lives.
     #[command(flatten)]
     pub data: DataDirArgs,
     /// Address of a running hub to look at as well.
     #[arg(long, value_name = "URL")]
     pub hub: Option<url::Url>,
+}
+
+/// `syfthub doctor …`.
+#[derive(Debug, Subcommand)]
+pub enum DoctorCommand {
+    /// Walk the way of an MCP client through the proxy, up to where it would sign in: discovery documents, keys,
+    /// challenge, web pages' permission to ask.
+    Mcp {
+        /// The address that people use for the hub, without a path.
+        #[arg(value_name = "URL")]
+        hub: url::Url,
+    },
 }
 
 /// `syfthub gen`.

@@ -2,13 +2,14 @@
 
 mod hub;
 mod machine;
+mod mcp;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use syfthub_config::Settings;
 
-use crate::cli::DoctorArgs;
+use crate::cli::{DoctorArgs, DoctorCommand};
 use crate::{load_settings, terminal};
 
 /// What one check found.
@@ -68,6 +69,9 @@ impl Finding {
 
 /// Runs every check; the exit code is 1 when one found a fault.
 pub(crate) async fn run(args: DoctorArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    if let Some(DoctorCommand::Mcp { hub }) = &args.what {
+        return tell(&mcp::look_at(hub).await);
+    }
     let mut findings = Vec::new();
     match load_settings(config, &args.data, true) {
         Err(problems) => {
@@ -85,8 +89,12 @@ pub(crate) async fn run(args: DoctorArgs, config: Option<&Path>) -> anyhow::Resu
             examine(&loaded.settings, &args, &mut findings).await;
         }
     }
+    tell(&findings)
+}
+
+fn tell(findings: &[Finding]) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
-    for finding in &findings {
+    for finding in findings {
         terminal::line(finding.lines())?;
         if matches!(finding.verdict, Verdict::Fault { .. }) {
             code = ExitCode::FAILURE;

@@ -3,6 +3,7 @@
 
 mod ask;
 mod commands;
+mod doctor_mcp;
 mod hub;
 mod node;
 mod oauth;
