@@ -2,6 +2,7 @@
 
 mod chat;
 mod footprint;
+mod mcp;
 mod reads;
 mod services;
 mod streams;
@@ -28,12 +29,13 @@ type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 type Case = for<'a> fn(&'a Plan, &'a mut Report) -> Running<'a>;
 
 /// Every case in the order in which it runs.
-pub(crate) fn all() -> [(&'static str, Case); 7] {
+pub(crate) fn all() -> [(&'static str, Case); 8] {
     [
         ("footprint", |plan, report| Box::pin(footprint::run(plan, report))),
         ("reads", |plan, report| Box::pin(reads::run(plan, report))),
         ("chat", |plan, report| Box::pin(chat::run(plan, report))),
         ("streams", |plan, report| Box::pin(streams::run(plan, report))),
+        ("mcp", |plan, report| Box::pin(mcp::run(plan, report))),
         ("tokens", |plan, report| Box::pin(tokens::run(plan, report))),
         ("registry", |plan, report| Box::pin(registry::run(plan, report))),
         ("logins", |plan, report| Box::pin(registry::logins(plan, report))),
