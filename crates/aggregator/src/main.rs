@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use syfthub_aggregator::command::{Command, run};
 
+/// Chats make many small allocations on several threads at once, for which the system's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The chat service of SyftHub.
 #[derive(Debug, Parser)]
 #[command(name = "syfthub-aggregator", version, about)]
