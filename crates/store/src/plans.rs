@@ -30,6 +30,11 @@ async fn filled(db: &Db) {
         Db::Postgres(_) => "now() - make_interval(secs => (n * 7919) % 400009)",
         Db::Sqlite { .. } => "strftime('%Y-%m-%d %H:%M:%f000', 1e9 + (n * 7919) % 400009, 'unixepoch')",
     };
+    // Nearly all grants that are kept are live.
+    let later = match db {
+        Db::Postgres(_) => "now() + interval '30 days'",
+        Db::Sqlite { .. } => "'9999-01-01 00:00:00.000000'",
+    };
     for sql in [
         format!(
             "INSERT INTO users (username, email, full_name, created_at, updated_at) \
@@ -55,7 +60,7 @@ async fn filled(db: &Db) {
         format!(
             "INSERT INTO oauth_grants (id, user_id, client_id, client_name, resource, scopes, token_epoch, created_at, \
              last_used_at, expires_at) SELECT 'g' || n, 1 + n % {USERS}, 'client', 'Client', 'resource', '[]', 0, \
-             {moment}, {moment}, {moment} FROM {}",
+             {moment}, {moment}, {later} FROM {}",
             numbers(GRANTS)
         ),
         "ANALYZE".to_owned(),
