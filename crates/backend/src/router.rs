@@ -46,8 +46,9 @@ use crate::verification::Verification;
 use crate::wallet::Wallet;
 use crate::{
     accounting, aggregators, api_document, audit, collectives, conversations, endpoints, error_reports,
-    feedback, health, hub_settings, identity_provider, invoke, mail, monitor, oauth, owner_pages, peers, presets,
-    sessions, setup, sign_in_providers, statistics, tokens, tunnels, usage, users, verification, wallet,
+    feedback, health, hub_settings, identity_provider, invoke, mail, monitor, oauth, owner_pages, peers,
+    presets, sessions, setup, sign_in_providers, statistics, tokens, tunnels, usage, users, verification,
+    wallet,
 };
 
 /// The features of the service. A handler names the one that it uses.
