@@ -10,7 +10,8 @@ use serde_json::json;
 use super::Suite;
 use super::report::{Baseline, Report};
 use super::servers::{NAME, PASSWORD};
-use crate::http::{Request, Response};
+use crate::browser::{Browser, path_of};
+use crate::http::Request;
 use crate::process::{Service, free_port};
 
 /// Time for the suite to say where to sign in, and to come to an end afterwards.
@@ -44,7 +45,7 @@ pub(super) fn run(suite: &Suite, address: &str, folder: &Path) -> Result<Report>
             said.lines().find(|line| line.contains("response_type=code")).map(|line| line.trim().to_owned());
         asked.is_some()
     })?;
-    let callback = Browser::new(address).agree(&asked.unwrap_or_default())?;
+    let callback = Browser::new(address).agree(&asked.unwrap_or_default(), NAME, PASSWORD)?;
     let back = path_of(&callback)?.to_owned();
     Request::new("GET", back).send(&format!("127.0.0.1:{port}"))?;
     crate::process::eventually("the end of the suite", PATIENCE, || running.ended().is_some())?;
@@ -57,63 +58,4 @@ pub(super) fn run(suite: &Suite, address: &str, folder: &Path) -> Result<Report>
         bail!("the suite reports no scenario");
     }
     Ok(report)
-}
-
-/// As much of a browser as two forms need.
-struct Browser<'a> {
-    address: &'a str,
-    cookies: Vec<(String, String)>,
-}
-
-impl<'a> Browser<'a> {
-    fn new(address: &'a str) -> Self {
-        Self { address, cookies: Vec::new() }
-    }
-
-    /// Signs in and agrees; gives where the browser is sent in the end.
-    fn agree(mut self, url: &str) -> Result<String> {
-        let page = self.send(Request::new("GET", path_of(url)?))?.expect(200)?;
-        let form = format!("username={NAME}&password={PASSWORD}&request={}", hidden(&page, "request")?);
-        let signed_in = self.send(Request::form("/mcp/auth/syfthub/login", &form))?.expect(303)?;
-        let page = self.send(Request::new("GET", path_of(location(&signed_in)?)?))?.expect(200)?;
-        let (request, user) = (hidden(&page, "request")?, hidden(&page, "user")?);
-        let form = format!("request={request}&user={user}&decision=allow");
-        let agreed = self.send(Request::form("/mcp/oauth/consent", &form))?.expect(303)?;
-        location(&agreed).map(str::to_owned)
-    }
-
-    fn send(&mut self, request: Request<'_>) -> Result<Response> {
-        let cookies: Vec<String> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request =
-            if cookies.is_empty() { request } else { request.header("Cookie", &cookies.join("; ")) };
-        let answer = request.header("Sec-Fetch-Site", "same-origin").send(self.address)?;
-        for cookie in answer.all("set-cookie") {
-            let pair = cookie.split(';').next().unwrap_or_default();
-            if let Some((name, value)) = pair.split_once('=') {
-                self.cookies.retain(|(known, _)| known != name);
-                self.cookies.push((name.to_owned(), value.to_owned()));
-            }
-        }
-        Ok(answer)
-    }
-}
-
-/// Path and query of an address.
-fn path_of(url: &str) -> Result<&str> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let start = rest.find('/').with_context(|| format!("{url} has no path"))?;
-    Ok(&rest[start..])
-}
-
-fn location(answer: &Response) -> Result<&str> {
-    answer.header("location").context("the browser is sent nowhere")
-}
-
-/// The value of a hidden field.
-fn hidden<'a>(page: &'a Response, name: &str) -> Result<&'a str> {
-    let start = format!("name=\"{name}\" value=\"");
-    let rest = page.body.split_once(&start).map(|(_, rest)| rest);
-    let value = rest.and_then(|rest| rest.split_once('"')).map(|(value, _)| value);
-    value.with_context(|| format!("the page has no field {name}"))
 }

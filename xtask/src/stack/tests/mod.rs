@@ -3,6 +3,7 @@
 mod edge;
 mod faults;
 mod journey;
+mod oauth;
 
 use anyhow::Result;
 
@@ -20,6 +21,8 @@ const CASES: &[Case] = &[
     ("metrics, internal routes and gRPC end at the proxy", edge::hidden),
     ("security headers are sent exactly once", edge::security_headers),
     ("a POST to /mcp is not redirected", edge::mcp_is_not_redirected),
+    ("the doctor finds the way of an MCP client in order", oauth::doctor),
+    ("an MCP client signs in, outlives restarts and is revoked", oauth::from_sign_in_to_revocation),
     ("unknown paths are pages for browsers, errors for programs", edge::pages),
     ("a correlation id goes in and comes out", edge::correlation),
     ("register, log in, refresh, who am I", journey::account),
