@@ -32,7 +32,7 @@ guard: ## only the guards of the architecture
 	$(need-cargo)
 	@$(XTASK) guard
 
-gen: ## write .env.example, docs/CONFIG.md, docs/ERRORS.md and openapi.json from the source
+gen: ## write .env.example, docs/CONFIG.md, docs/ERRORS.md, openapi.json and docs/security/oauth-matrix.md from the source
 	$(need-cargo)
 	@$(XTASK) gen
 

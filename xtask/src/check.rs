@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::workspace::{self, Profile};
-use crate::{docs, guard, nginx, provision};
+use crate::{docs, guard, matrix, nginx, provision};
 
 /// A name and what it does.
 type Step = (&'static str, fn() -> Result<()>);
@@ -43,7 +43,8 @@ pub(crate) fn run() -> Result<bool> {
 pub(crate) fn generate() -> Result<()> {
     workspace::build(Profile::Dev, &["syfthub"])?;
     let mut hub = Command::new(workspace::binary(Profile::Dev, "syfthub")?);
-    workspace::run(hub.current_dir(workspace::root()).arg("gen"))
+    workspace::run(hub.current_dir(workspace::root()).arg("gen"))?;
+    matrix::write()
 }
 
 fn format() -> Result<()> {

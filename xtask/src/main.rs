@@ -15,6 +15,7 @@ mod eval;
 mod guard;
 mod http;
 mod interrupt;
+mod matrix;
 mod migration;
 mod nginx;
 mod process;
@@ -62,6 +63,8 @@ enum Command {
     Gen,
     /// Only the guards.
     Guard,
+    /// Write docs/security/oauth-matrix.md from the requirements and the tests that prove them.
+    Matrix,
     /// The three services behind nginx, on loopback.
     Stack {
         /// Port of the proxy.
@@ -126,6 +129,7 @@ fn dispatch(command: Command) -> anyhow::Result<bool> {
         Command::Check => check::run(),
         Command::Gen => check::generate().map(|()| true),
         Command::Guard => guard::run().map(|counts| counts.failed == 0),
+        Command::Matrix => matrix::write().map(|()| true),
         Command::Stack { port } => stack::run(port).map(|()| true),
         Command::Soak { minutes, only } => stack::soak::run(minutes, only),
         Command::Migration { name } => migration::create(&name).map(|()| true),

@@ -7,6 +7,8 @@ pub(crate) struct Source {
     pub(crate) code: String,
     /// Every string literal with the line (from 1) that it starts on.
     pub(crate) strings: Vec<(usize, String)>,
+    /// Every line comment with its line, from its slashes on.
+    pub(crate) comments: Vec<(usize, String)>,
 }
 
 impl Source {
@@ -30,6 +32,7 @@ impl<'a> Lexer<'a> {
     fn step(&mut self) {
         if self.rest.starts_with("//") {
             let end = self.rest.find('\n').unwrap_or(self.rest.len());
+            self.out.comments.push((self.line, self.rest[..end].to_owned()));
             self.blank(end);
         } else if self.rest.starts_with("/*") {
             let end = block_comment_end(self.rest);
@@ -196,6 +199,7 @@ mod tests {
         assert!(!source.code.contains("env::var"));
         assert!(!source.code.contains("fn b"));
         assert_eq!(source.strings, [(1, "x // no".to_owned())]);
+        assert_eq!(source.comments, [(1, "// env::var".to_owned())]);
         assert_eq!(source.code.lines().count(), 2);
     }
 

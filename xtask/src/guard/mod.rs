@@ -5,6 +5,7 @@ mod dependencies;
 mod environment;
 mod hosts;
 mod layers;
+mod matrix;
 mod metrics;
 mod migrations;
 mod routes;
@@ -33,6 +34,7 @@ const GUARDS: &[Guard] = &[
     Guard { name: "migrations come in pairs", check: migrations::check },
     Guard { name: "nginx and the route table agree", check: routes::check },
     Guard { name: "metrics are explained", check: metrics::check },
+    Guard { name: "every requirement of OAuth has its test", check: matrix::check },
     Guard { name: "files and functions stay short", check: sizes::check },
     Guard { name: "no banned and no doubled libraries", check: dependencies::check_graph },
     Guard { name: "licences are on the list", check: dependencies::check_licences },
@@ -102,7 +104,7 @@ pub(crate) fn run() -> Result<Counts> {
 #[cfg(test)]
 impl Repository {
     /// A made-up repository for the tests of the guards.
-    fn of(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
         Self {
             files: files.iter().map(|(p, t)| (PathBuf::from(p), (*t).to_owned())).collect(),
             metadata: serde_json::Value::Null,

@@ -92,6 +92,7 @@ async fn a_public_client_gets_from_nothing_to_a_tool_and_back() {
     );
 }
 
+// Covers: RFC7636-4.6-verify
 #[tokio::test]
 async fn a_code_is_for_one_exchange_by_whom_it_was_made_for() {
     let service = hub();

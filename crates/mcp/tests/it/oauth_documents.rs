@@ -91,6 +91,7 @@ async fn whoever_cannot_be_trusted_with_an_answer_is_told_on_a_page() {
     assert_eq!(browser.get(&twice).await.status, StatusCode::BAD_REQUEST);
 }
 
+// Covers: RFC7636-4.4.1-required, RFC7636-4.2-plain
 #[tokio::test]
 async fn a_client_is_told_what_is_wrong_with_its_request() {
     let service = hub();
