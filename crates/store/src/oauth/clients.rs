@@ -15,7 +15,7 @@ pub const UNIQUE: &str = "oauth_clients_client_id_key";
 /// A registered client that nobody used for so long ends.
 pub const UNUSED_LIFE: Duration = Duration::from_hours(24 * 90);
 /// A client's last use is written at most this often.
-const TOUCH_EVERY: Duration = Duration::from_hours(24);
+pub(super) const TOUCH_EVERY: Duration = Duration::from_hours(24);
 
 row! {
     /// A row of `oauth_clients`.

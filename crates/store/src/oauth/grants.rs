@@ -104,6 +104,7 @@ macro_rules! columns {
         )
     };
 }
+pub(super) use columns;
 
 /// What makes a grant live: nobody ended it, its time is not over, and its account is in use and of the same epoch.
 macro_rules! live {

@@ -2,10 +2,10 @@
 
 use syfthub_domain::Timestamp;
 
-use super::grants::{self, ACCESS_LIFE, GrantRow};
+use super::grants::{self, ACCESS_LIFE, GrantRow, columns};
 use super::{Exchange, Issued, NewRefreshToken, clients};
 use crate::column::{SqlTime, row};
-use crate::db::{affected, on};
+use crate::db::{Sql, affected, on};
 use crate::refresh::GRACE;
 use crate::{Result, Tx};
 
@@ -27,11 +27,15 @@ pub struct Presented<'a> {
 }
 
 row! {
+    /// A token with its grant, and when its client was used last, if that one is stored.
     #[derive(Debug)]
-    struct TokenRow {
-        grant_id: String,
-        expires_at: Timestamp,
-        consumed_at: Option<Timestamp>,
+    struct Held {
+        token_expires_at: Timestamp,
+        token_consumed_at: Option<Timestamp>,
+        client_last_used_at: Option<Timestamp>,
+    }
+    flatten {
+        grant: GrantRow,
     }
 }
 
@@ -51,18 +55,33 @@ pub(super) async fn insert(
     Ok(())
 }
 
-async fn find(tx: &mut Tx, hash: &str) -> Result<Option<TokenRow>> {
-    const SQL: &str =
-        "SELECT grant_id, expires_at, consumed_at FROM oauth_refresh_tokens WHERE token_hash = $1";
-    on!(tx.held(), c => sqlx::query_as::<_, TokenRow>(SQL).bind(hash).fetch_optional(c))
+macro_rules! hold {
+    ($lock:literal) => {
+        concat!(
+            "SELECT ",
+            columns!("g."),
+            ", t.expires_at AS token_expires_at, t.consumed_at AS token_consumed_at, \
+             c.last_used_at AS client_last_used_at FROM oauth_grants g \
+             JOIN oauth_refresh_tokens t ON t.grant_id = g.id \
+             LEFT JOIN oauth_clients c ON c.client_id = g.client_id WHERE t.token_hash = $1",
+            $lock
+        )
+    };
+}
+
+/// Reads a token and its grant as they are once no other change holds them, and holds them. One statement, because
+/// every refresh of every client waits for it.
+async fn hold(tx: &mut Tx, hash: &str) -> Result<Option<Held>> {
+    // SQLite has one writer anyway.
+    const SQL: Sql = Sql { postgres: hold!(" FOR UPDATE OF g, t"), sqlite: hold!("") };
+    let conn = tx.held();
+    let sql = SQL.pick(&conn);
+    on!(conn, c => sqlx::query_as::<_, Held>(sql).bind(hash).fetch_optional(c))
 }
 
 /// The grant of a refresh token, held.
 pub async fn hold_grant(tx: &mut Tx, hash: &str) -> Result<Option<GrantRow>> {
-    match find(tx, hash).await? {
-        Some(token) => grants::hold(tx, &token.grant_id).await,
-        None => Ok(None),
-    }
+    Ok(hold(tx, hash).await?.map(|held| held.grant))
 }
 
 /// Exchanges a refresh token. A consumed one that comes back within [`GRACE`] is answered like the first time, later
@@ -70,9 +89,8 @@ pub async fn hold_grant(tx: &mut Tx, hash: &str) -> Result<Option<GrantRow>> {
 pub async fn rotate(tx: &mut Tx, presented: &Presented<'_>, now: Timestamp) -> Result<Exchange> {
     const CONSUME: &str =
         "UPDATE oauth_refresh_tokens SET consumed_at = $2 WHERE token_hash = $1 AND consumed_at IS NULL";
-    let Some(grant) = hold_grant(tx, presented.token_hash).await? else { return Ok(Exchange::Unknown) };
-    // Again, because another exchange may have come before the lock.
-    let Some(token) = find(tx, presented.token_hash).await? else { return Ok(Exchange::Unknown) };
+    let Some(held) = hold(tx, presented.token_hash).await? else { return Ok(Exchange::Unknown) };
+    let Held { token_expires_at, token_consumed_at, client_last_used_at, grant } = held;
     // Who is not even the client must not be able to end the grant.
     if grant.client_id != presented.client_id {
         return Ok(Exchange::Mismatch);
@@ -81,10 +99,10 @@ pub async fn rotate(tx: &mut Tx, presented: &Presented<'_>, now: Timestamp) -> R
         Ok(user) => user,
         Err(refused) => return Ok(refused),
     };
-    if token.expires_at <= now {
+    if token_expires_at <= now {
         return Ok(Exchange::Expired);
     }
-    if token.consumed_at.is_some_and(|at| now.since(at) > GRACE) {
+    if token_consumed_at.is_some_and(|at| now.since(at) > GRACE) {
         grants::revoke(tx, &grant.id, now).await?;
         return Ok(Exchange::Reused(Box::new(grant)));
     }
@@ -96,11 +114,13 @@ pub async fn rotate(tx: &mut Tx, presented: &Presented<'_>, now: Timestamp) -> R
     if !presented.scopes.iter().all(|scope| grant.scopes.contains(scope)) {
         return Ok(Exchange::ScopeExceeded);
     }
-    if token.consumed_at.is_none() {
+    if token_consumed_at.is_none() {
         affected!(tx.held(), sqlx::query(CONSUME).bind(presented.token_hash).bind(SqlTime(now)))?;
     }
     insert(tx, &grant.id, &presented.next, now).await?;
-    clients::touch(tx, &grant.client_id, now).await?;
+    if client_last_used_at.is_some_and(|at| now.since(at) >= clients::TOUCH_EVERY) {
+        clients::touch(tx, &grant.client_id, now).await?;
+    }
     let ends = presented.next.expires_at.max(now.plus(ACCESS_LIFE));
     let Some(grant) = grants::extend(tx, &grant.id, ends, None, now).await? else {
         return Ok(Exchange::Unknown);
