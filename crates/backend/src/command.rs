@@ -1,4 +1,5 @@
-//! What the binary does: `serve`, `healthcheck`, `config`, `migrate`, `admin`, `keys`, `audit`.
+//! What the binary does: `serve`, `healthcheck`, `config`, `migrate`, `admin`, `keys`,
+//! `clients`, `audit`.
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use syfthub_web::reload::on_hangup;
 use syfthub_web::serve::Shutdown;
 use tokio::net::TcpListener;
 
+use crate::oauth::operator::ClientsCommand;
 use crate::operator::{AuditCommand, KeysCommand};
 use crate::{App, Deps, operator_calls};
 
@@ -50,6 +52,9 @@ pub enum Command {
     /// The keys that tokens for nodes are signed with
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// The clients of the authorization server that an operator makes
+    #[command(subcommand)]
+    Clients(ClientsCommand),
     /// Read and check the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -127,6 +132,9 @@ pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Migrate => runtime.block_on(migrate(&load(true)?.settings)),
         Command::Admin(admin) => runtime.block_on(administer(&load(false)?.settings, admin)),
         Command::Keys(keys) => runtime.block_on(operator_calls::keys(&load(false)?.settings, keys)),
+        Command::Clients(clients) => {
+            runtime.block_on(operator_calls::clients(&load(false)?.settings, clients))
+        }
         Command::Audit(audit) => runtime.block_on(operator_calls::audit(&load(true)?.settings, audit)),
     }
 }

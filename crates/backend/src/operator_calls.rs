@@ -1,4 +1,4 @@
-//! `syfthub-backend keys` and `syfthub-backend audit`.
+//! `syfthub-backend keys`, `clients` and `audit`.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,6 +16,7 @@ use tonic::{Code, Request, Status};
 use crate::command::{explain, open};
 use crate::identity_provider::grpc::from_wire;
 use crate::identity_provider::rotation::KeyInfo;
+use crate::oauth::operator::ClientsCommand;
 use crate::operator::{self, AuditCommand, KeysCommand};
 
 /// Longest wait for the running backend; making a key takes up to seconds.
@@ -74,6 +75,18 @@ async fn directly(settings: &Settings, command: &KeysCommand) -> anyhow::Result<
     };
     app.close().await;
     keys.map_err(|error| explain(&error))
+}
+
+/// Does something about clients of the authorization server. What the hub keeps of them it reads each time, so the
+/// database is all that a running backend has to be told; with Redis it also drops their tokens at once.
+pub(crate) async fn clients(settings: &Settings, command: &ClientsCommand) -> anyhow::Result<ExitCode> {
+    let body = command.body()?;
+    let app = open(settings).await?;
+    let answer = app.clients_command(command, body).await;
+    app.close().await;
+    let answer = answer.map_err(|error| explain(&error))?;
+    std::io::stdout().write_all(command.text(&answer)?.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Reads or checks the audit log, beside a running backend or without one.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use syfthub_backend::oauth::operator::ClientsCommand;
 use syfthub_backend::operator::{AuditCommand, KeysCommand};
 
 /// What is shown below the help of `syfthub admin`.
@@ -30,6 +31,17 @@ Examples:
   syfthub admin settings set allowed_domains example.com,example.org
   syfthub admin settings set registration domains
   syfthub admin settings reset registration";
+
+/// What is shown below the help of `syfthub clients`.
+const CLIENTS_EXAMPLES: &str = "\
+Examples:
+  syfthub clients add \"Our wiki\" --redirect-uri https://wiki.example.org/callback
+  syfthub clients add \"Nightly report\" --id nightly-report --act-as reports --scope read
+  syfthub clients list --json
+  syfthub clients new-secret nightly-report
+  syfthub clients remove nightly-report
+
+A secret is printed once. The commands go through the running hub, if there is one, and work without one.";
 
 /// Where `make run` puts the hub.
 pub const DEFAULT_HUB: &str = "http://localhost:8080";
@@ -61,6 +73,9 @@ pub enum Command {
     Admin(AdminArgs),
     /// List, rotate and retire the keys that tokens for nodes are signed with.
     Keys(KeysArgs),
+    /// Clients of the authorization server that you make by hand: apps of your own, and services.
+    #[command(after_help = CLIENTS_EXAMPLES)]
+    Clients(ClientsArgs),
     /// Read and check the audit log.
     Audit(AuditArgs),
     /// Bring the database up to date and say what was done.
@@ -258,6 +273,17 @@ pub struct KeysArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: KeysCommand,
+}
+
+/// `syfthub clients`.
+#[derive(Debug, Args)]
+pub struct ClientsArgs {
+    /// Where the data lives.
+    #[command(flatten)]
+    pub data: DataDirArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ClientsCommand,
 }
 
 /// `syfthub audit`.

@@ -6,6 +6,7 @@ mod admin;
 mod admin_client;
 mod ask;
 mod audit;
+mod clients;
 mod config_command;
 mod doctor;
 mod generate;
@@ -47,6 +48,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ask(args) => block_on(ask::run(args)),
         Command::Admin(args) => block_on(admin::run(args, config)),
         Command::Keys(args) => block_on(keys::run(args, config)),
+        Command::Clients(args) => block_on(clients::run(args, config)),
         Command::Audit(args) => block_on(audit::run(args, config)),
         Command::Migrate(args) => block_on(migrate::run(args, config)),
         Command::Config(args) => config_command::run(&args, config),

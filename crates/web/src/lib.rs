@@ -22,6 +22,7 @@ mod measure;
 mod metrics_page;
 mod params;
 pub mod process;
+pub mod redirect_uri;
 pub mod reload;
 pub mod route_table;
 mod security;

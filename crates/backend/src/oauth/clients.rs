@@ -7,8 +7,8 @@ use syfthub_store::oauth::clients::{self, ClientRow, NewClient};
 use super::OAuth;
 use crate::audit::{self, Origin};
 
-fn unknown() -> Error {
-    Error::not_found("There is no such OAuth client")
+pub(super) fn unknown() -> Error {
+    Error::not_found("There is no such OAuth client; it may have ended because nobody used it")
 }
 
 impl OAuth {
@@ -74,9 +74,14 @@ impl OAuth {
         Ok(())
     }
 
-    /// A page of clients, newest first.
-    pub(super) async fn clients(&self, after: Option<&str>, limit: u32) -> Result<Vec<ClientRow>> {
-        Ok(clients::list(&self.db, after, limit, self.clock.now()).await?)
+    /// A page of clients of one kind or of both, newest first.
+    pub(super) async fn clients(
+        &self,
+        kind: Option<&str>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ClientRow>> {
+        Ok(clients::list(&self.db, kind, after, limit, self.clock.now()).await?)
     }
 }
 
@@ -85,5 +90,6 @@ fn told(row: &ClientRow) -> Value {
     json!({
         "kind": row.kind, "client_name": row.metadata.get("client_name"),
         "redirect_uris": row.metadata.get("redirect_uris"), "has_secret": row.secret_hash.is_some(),
+        "grant_types": row.metadata.get("grant_types"), "scope": row.metadata.get("scope"), "acts_as": row.acts_as,
     })
 }

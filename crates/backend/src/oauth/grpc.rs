@@ -101,6 +101,7 @@ impl OAuthGrpc {
             )?,
             client_id: text(client.client_id, "client_id", LONGEST)?,
             is_static: kind == ClientKind::Static,
+            user_id: None,
         };
         wire::client(self.0.oauth.register_client(&origin(caller), &new).await?)
     }
@@ -114,7 +115,7 @@ impl OAuthGrpc {
 
     async fn clients(&self, request: ListClientsRequest) -> Result<ListClientsResponse> {
         let after = Some(request.after.as_str()).filter(|after| !after.is_empty());
-        let rows = self.0.oauth.clients(after, request.limit.clamp(1, MOST_CLIENTS)).await?;
+        let rows = self.0.oauth.clients(None, after, request.limit.clamp(1, MOST_CLIENTS)).await?;
         Ok(ListClientsResponse { clients: rows.into_iter().map(wire::client).collect::<Result<_>>()? })
     }
 

@@ -1,16 +1,20 @@
 //! The durable state of the OAuth 2.1 authorization server, whose protocol the MCP service speaks: who may ask, who
 //! agreed to what, and what became of it. Here is also how users see and end what they agreed to.
 
+mod admin_routes;
 mod checks;
+pub(crate) mod client_wire;
 mod clients;
 mod consent;
 mod devices;
 mod exchange;
 pub(crate) mod grpc;
 mod keys;
+pub mod operator;
 mod own;
 mod people;
 pub(crate) mod routes;
+mod static_clients;
 mod wire;
 
 use std::sync::Arc;

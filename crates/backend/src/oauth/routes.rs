@@ -21,6 +21,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_grants, end_grants))
         .routes(routes!(end_grant))
         .routes(routes!(end_grants_of_user))
+        .merge(super::admin_routes::routes())
 }
 
 /// Which clients the caller has let in

@@ -1,5 +1,6 @@
 //! The state of the authorization server, as the MCP service uses it.
 
+mod clients;
 mod credentials;
 mod own;
 mod server;

@@ -1,37 +1,8 @@
 //! Where a browser may be sent back to.
 
+use syfthub_web::redirect_uri::is_loopback;
+pub(crate) use syfthub_web::redirect_uri::refusal;
 use url::{Host, Url};
-
-/// Longest address to come back to.
-pub(crate) const LONGEST: usize = 2048;
-
-/// Programs on a person's own machine that registered a scheme without a dot before RFC 8252 asked for one.
-const KNOWN_SCHEMES: &[&str] = &["cursor", "vscode", "vscode-insiders", "windsurf", "zed"];
-
-/// Why an address cannot be registered; `None` when it can: TLS anywhere, plain HTTP on the own machine, or the
-/// private scheme of a program (RFC 8252, section 7).
-pub(crate) fn refusal(text: &str) -> Option<&'static str> {
-    if text.len() > LONGEST {
-        return Some("a redirect URI is longer than 2048 characters");
-    }
-    if !text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'<' | b'>')) {
-        return Some("a redirect URI has characters that URIs do not have");
-    }
-    if text.contains('#') {
-        return Some("a redirect URI has a fragment");
-    }
-    let Ok(url) = Url::parse(text) else { return Some("a redirect URI is not an absolute URI") };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Some("a redirect URI has a user or a password");
-    }
-    match url.scheme() {
-        "https" if url.host_str().is_some_and(|host| !host.is_empty()) => None,
-        "http" if is_loopback(&url) => None,
-        "http" => Some("plain http is for localhost, 127.0.0.1 and [::1] only; use https"),
-        scheme if scheme.contains('.') || KNOWN_SCHEMES.contains(&scheme) => None,
-        _ => Some("use https, http on localhost, or a private scheme in reverse domain order"),
-    }
-}
 
 /// Whether a requested address is this registered one. On the own machine the port does not matter, since a program
 /// takes the one that is free (RFC 8252, section 7.3); everything else has to be equal.
@@ -83,15 +54,6 @@ pub(crate) fn with(text: &str, parameters: &[(&str, &str)]) -> String {
     let mut added = url::form_urlencoded::Serializer::new(String::new());
     added.extend_pairs(parameters);
     format!("{text}{joint}{}", added.finish())
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.octets() == [127, 0, 0, 1],
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use syfthub_domain::Timestamp;
+use syfthub_domain::{Timestamp, UserId};
 
 use super::grants;
 use crate::column::{SqlTime, row};
@@ -39,6 +39,10 @@ row! {
         pub last_used_at: Timestamp,
         /// When it ends unless it is used before; never for those of the operator.
         pub expires_at: Option<Timestamp>,
+        /// The account that it acts as with its own credentials.
+        pub user_id: Option<UserId>,
+        /// The username of that account.
+        pub acts_as: Option<String>,
     }
 }
 
@@ -55,21 +59,22 @@ pub struct NewClient {
     pub secret_hash: Option<String>,
     /// SHA-256 of the registration access token, hex.
     pub registration_token_hash: Option<String>,
+    /// The account that it acts as with its own credentials.
+    pub user_id: Option<UserId>,
 }
 
 macro_rules! columns {
     () => {
         "client_id, kind, metadata, secret_hash, registration_token_hash, created_at, updated_at, last_used_at, \
-         expires_at"
+         expires_at, user_id, (SELECT u.username FROM users u WHERE u.id = oauth_clients.user_id) AS acts_as"
     };
 }
 
 /// Stores a client; [`UNIQUE`] refuses an id that is taken.
 pub async fn insert(tx: &mut Tx, new: &NewClient, now: Timestamp) -> Result<ClientRow> {
     const SQL: &str = concat!(
-        "INSERT INTO oauth_clients (",
-        columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $7) RETURNING ",
+        "INSERT INTO oauth_clients (client_id, kind, metadata, secret_hash, registration_token_hash, created_at, \
+         updated_at, last_used_at, expires_at, user_id) VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $7, $8) RETURNING ",
         columns!()
     );
     let kind = if new.is_static { "static" } else { "registered" };
@@ -82,6 +87,7 @@ pub async fn insert(tx: &mut Tx, new: &NewClient, now: Timestamp) -> Result<Clie
         .bind(new.registration_token_hash.as_deref())
         .bind(SqlTime(now))
         .bind(expires_at)
+        .bind(new.user_id.map(|id| id.0))
         .fetch_one(c))
 }
 
@@ -98,9 +104,10 @@ pub async fn find(from: impl Reads, client_id: &str, now: Timestamp) -> Result<O
         .fetch_optional(c))
 }
 
-/// Clients that have not ended, newest first, after the one of id `after`.
+/// Clients that have not ended, newest first, after the one of id `after`; of one kind, or of both.
 pub async fn list(
     from: impl Reads,
+    kind: Option<&str>,
     after: Option<&str>,
     limit: u32,
     now: Timestamp,
@@ -110,12 +117,13 @@ pub async fn list(
         columns!(),
         " FROM oauth_clients WHERE (expires_at IS NULL OR expires_at > $1) AND ($2 = '' OR (created_at, client_id) < \
          (SELECT a.created_at, a.client_id FROM oauth_clients a WHERE a.client_id = $2)) \
-         ORDER BY created_at DESC, client_id DESC LIMIT $3"
+         AND ($4 = '' OR kind = $4) ORDER BY created_at DESC, client_id DESC LIMIT $3"
     );
     on!(from.source().conn().await?, c => sqlx::query_as::<_, ClientRow>(SQL)
         .bind(SqlTime(now))
         .bind(after.unwrap_or_default())
         .bind(i64::from(limit))
+        .bind(kind.unwrap_or_default())
         .fetch_all(c))
 }
 
@@ -140,6 +148,24 @@ pub async fn update(
         .bind(secret_hash)
         .bind(SqlTime(now))
         .bind(SqlTime(now.plus(UNUSED_LIFE)))
+        .fetch_optional(c))
+}
+
+/// Gives a client of the operator another secret. `None` when there is no such client.
+pub async fn set_secret(
+    tx: &mut Tx,
+    client_id: &str,
+    secret_hash: &str,
+    now: Timestamp,
+) -> Result<Option<ClientRow>> {
+    const SQL: &str = concat!(
+        "UPDATE oauth_clients SET secret_hash = $2, updated_at = $3 WHERE client_id = $1 AND kind = 'static' RETURNING ",
+        columns!()
+    );
+    on!(tx.held(), c => sqlx::query_as::<_, ClientRow>(SQL)
+        .bind(client_id)
+        .bind(secret_hash)
+        .bind(SqlTime(now))
         .fetch_optional(c))
 }
 

@@ -106,11 +106,14 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// What makes a grant live: nobody ended it, its time is not over, and its account is in use and of the same epoch.
+/// What makes a grant live: nobody ended it or the one that it follows from, its time is not over, and its account is
+/// in use and of the same epoch.
 macro_rules! live {
     () => {
         " FROM oauth_grants g LEFT JOIN users u ON u.id = g.user_id WHERE g.revoked_at IS NULL AND g.expires_at > $2 \
-         AND (g.user_id IS NULL OR (u.is_active = TRUE AND u.token_epoch = g.token_epoch)) AND "
+         AND (g.user_id IS NULL OR (u.is_active = TRUE AND u.token_epoch = g.token_epoch)) \
+         AND (g.parent_id IS NULL OR EXISTS (SELECT 1 FROM oauth_grants p WHERE p.id = g.parent_id AND p.revoked_at IS NULL)) \
+         AND "
     };
 }
 
@@ -135,6 +138,14 @@ pub async fn insert(tx: &mut Tx, new: &NewGrant, now: Timestamp) -> Result<Grant
         .bind(SqlTime(now))
         .bind(SqlTime(new.expires_at))
         .fetch_one(c))
+}
+
+/// Ties a grant to the one whose token was exchanged for it, or to the one that this one is tied to: with that it ends.
+pub async fn follow(tx: &mut Tx, id: &str, parent: &str) -> Result<()> {
+    const SQL: &str = "UPDATE oauth_grants SET parent_id = (SELECT COALESCE(p.parent_id, p.id) FROM oauth_grants p \
+        WHERE p.id = $2) WHERE id = $1";
+    affected!(tx.held(), sqlx::query(SQL).bind(id).bind(parent))?;
+    Ok(())
 }
 
 /// The grant of this id, if it is live.
@@ -240,5 +251,12 @@ pub async fn revoke_user(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<u6
 /// Ends every grant of a client that is not ended. Gives how many.
 pub async fn revoke_client(tx: &mut Tx, client_id: &str, now: Timestamp) -> Result<u64> {
     const SQL: &str = "UPDATE oauth_grants SET revoked_at = $2 WHERE client_id = $1 AND revoked_at IS NULL";
+    affected!(tx.held(), sqlx::query(SQL).bind(client_id).bind(SqlTime(now)))
+}
+
+/// Ends every grant that a client began with its own credentials. Gives how many.
+pub async fn revoke_own(tx: &mut Tx, client_id: &str, now: Timestamp) -> Result<u64> {
+    const SQL: &str = "UPDATE oauth_grants SET revoked_at = $2 \
+        WHERE client_id = $1 AND auth_time IS NULL AND revoked_at IS NULL";
     affected!(tx.held(), sqlx::query(SQL).bind(client_id).bind(SqlTime(now)))
 }

@@ -2,6 +2,7 @@
 
 mod devices;
 mod exchanges;
+mod service_clients;
 
 use serde_json::json;
 use syfthub_domain::{Timestamp, UserId};
@@ -83,6 +84,7 @@ fn client(id: &str, is_static: bool) -> NewClient {
         metadata: json!({"client_name": "A client"}),
         secret_hash: None,
         registration_token_hash: Some("registration".to_owned()),
+        user_id: None,
     }
 }
 
@@ -108,7 +110,7 @@ contract! {
         drop(tx);
 
         let ids = async |after| {
-            let rows = clients::list(&db, after, 2, at(9)).await.unwrap();
+            let rows = clients::list(&db, None, after, 2, at(9)).await.unwrap();
             rows.into_iter().map(|row| row.client_id).collect::<Vec<_>>()
         };
         assert_eq!(ids(None).await, ["third", "second"]);

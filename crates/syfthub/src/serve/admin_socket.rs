@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syfthub_backend::App as Backend;
+use syfthub_backend::oauth::operator::{ClientsAnswer, ClientsCommand};
 use syfthub_web::ApiResult;
 use tokio::net::UnixListener;
 
@@ -56,6 +57,7 @@ pub(super) fn router(backend: Backend) -> Router {
         .route("/keys", get(list_keys))
         .route("/keys/rotate", post(rotate_key))
         .route("/keys/retire", post(retire_key))
+        .route("/clients", post(clients))
         .with_state(backend)
 }
 
@@ -117,4 +119,18 @@ async fn rotate_key(State(backend): State<Backend>, Json(how): Json<Rotation>) -
 
 async fn retire_key(State(backend): State<Backend>, Json(which): Json<Retirement>) -> ApiResult<Json<Value>> {
     Ok(Json(json!({ "keys": backend.retire_key(&which.kid, which.force).await? })))
+}
+
+/// What `POST /clients` reads: a command about clients of the authorization server, and the client to be made.
+#[derive(Debug, Deserialize)]
+struct ClientsCall {
+    command: ClientsCommand,
+    body: Option<Value>,
+}
+
+async fn clients(
+    State(backend): State<Backend>,
+    Json(call): Json<ClientsCall>,
+) -> ApiResult<Json<ClientsAnswer>> {
+    Ok(Json(backend.clients_command(&call.command, call.body).await?))
 }

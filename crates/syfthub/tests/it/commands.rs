@@ -132,3 +132,47 @@ async fn the_audit_log_is_checked_beside_a_running_hub() {
     let missing = run(nowhere.path(), &["audit", "verify"]);
     assert!(!missing.status.success() && stderr(&missing).contains("--data-dir"), "{}", stderr(&missing));
 }
+
+#[tokio::test]
+async fn clients_are_made_in_the_running_hub_and_without_one() {
+    let hub = Hub::start(&["--no-demo"]);
+    hub.register("robot").await;
+    let add = [
+        "clients",
+        "add",
+        "Report",
+        "--id",
+        "report",
+        "--act-as",
+        "robot",
+        "--scope",
+        "read write",
+        "--json",
+    ];
+    let made = run(hub.directory.path(), &add);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let made: serde_json::Value = serde_json::from_str(&stdout(&made)).unwrap();
+    assert_eq!((&made["client_id"], &made["acts_as"]), (&"report".into(), &"robot".into()));
+    let secret = made["client_secret"].as_str().unwrap();
+    let again = run(hub.directory.path(), &add);
+    assert!(!again.status.success() && stderr(&again).contains("already"), "{}", stderr(&again));
+    let wrong = run(hub.directory.path(), &["clients", "add", "X", "--redirect-uri", "http://a.example/cb"]);
+    assert!(!wrong.status.success() && stderr(&wrong).contains("plain http"), "{}", stderr(&wrong));
+
+    let (directory, _) = hub.stop();
+    let listed = run(directory.path(), &["clients", "list", "--static"]);
+    assert!(stdout(&listed).starts_with("report  static"), "{}{}", stdout(&listed), stderr(&listed));
+    let shown = run(directory.path(), &["clients", "show", "report"]);
+    assert!(
+        !stdout(&shown).contains("syft_cs_") && stdout(&shown).contains("acts_as: robot"),
+        "{}",
+        stdout(&shown)
+    );
+    let changed = run(directory.path(), &["clients", "new-secret", "report"]);
+    let text = stdout(&changed);
+    assert!(text.contains("client_secret: syft_cs_") && !text.contains(secret), "{text}");
+    let removed = run(directory.path(), &["clients", "remove", "report"]);
+    assert!(removed.status.success(), "{}", stderr(&removed));
+    let missing = run(directory.path(), &["clients", "show", "report"]);
+    assert!(!missing.status.success() && stderr(&missing).contains("no such"), "{}", stderr(&missing));
+}
