@@ -80,6 +80,7 @@ macro_rules! error_codes {
 error_codes! {
     BadRequest => "BAD_REQUEST", 400, InvalidArgument, "The request cannot be served as it is.";
     Unauthenticated => "UNAUTHENTICATED", 401, Unauthenticated, "No credential, or one that is not good.";
+    InvalidDpopProof => "INVALID_DPOP_PROOF", 401, Unauthenticated, "The DPoP proof of the request is missing or not good; the text says why.";
     PermissionDenied => "PERMISSION_DENIED", 403, PermissionDenied, "The caller may not do this.";
     EmailNotVerified => "EMAIL_NOT_VERIFIED", 403, PermissionDenied, "The account's e-mail address is not verified yet.";
     EgressRefused => "EGRESS_REFUSED", 403, PermissionDenied, "The address is one that the hub does not call.";

@@ -8,9 +8,11 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
+use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 use syfthub_auth::at_jwt::{self, Claims};
+use syfthub_auth::dpop::ProofError;
 use syfthub_auth::grant_ticket::{self, TicketKey};
 use syfthub_config::{Rule, Secret};
 use syfthub_domain::{Error, ErrorCode, Result, SharedClock, Timestamp};
@@ -18,11 +20,12 @@ use syfthub_logging::correlation::{self, CorrelationId};
 use syfthub_proto::common::Principal;
 use syfthub_proto::identity::VerifyCredentialRequest;
 use syfthub_rpc::{Peer, status, stubs, with_deadline};
+use syfthub_web::dpop::{self, Bound};
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::{ApiError, Bearer, ClientIp, Fault, FaultFacts};
 use uuid::Uuid;
 
-use crate::oauth::{OAuth, Resource, Urls};
+use crate::oauth::{OAuth, Resource, Shown, Urls};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// When to try again after the hub could not be asked.
@@ -91,6 +94,8 @@ enum Refusal {
     Absent,
     /// One that is not good; the text says what to do.
     Wrong(&'static str),
+    /// A token that is bound to a key, without a good proof of it.
+    Unproven(ProofError),
     /// The hub refused or could not answer.
     Hub(Error),
 }
@@ -118,11 +123,20 @@ impl Gate {
         Self { hub, oauth, tickets, clock, accept_hub_tokens, limits }
     }
 
-    async fn caller(&self, client: ClientIp, bearer: Bearer) -> Result<Caller, Refusal> {
+    async fn caller(&self, client: ClientIp, request: &Parts) -> Result<Caller, Refusal> {
         self.limits.address(client).await?;
-        let given = bearer.0.ok_or(Refusal::Absent)?;
+        if let Some(Bound(token)) = Bound::from_headers(&request.headers) {
+            let claims = self.proven(request, &token).await?;
+            return self.known(self.ticket(&claims)?, Some(claims)).await;
+        }
+        let given = Bearer::from_headers(&request.headers).0.ok_or(Refusal::Absent)?;
         let (credential, granted) = if at_jwt::is_access_token(given.expose()) {
             let claims = self.claims(&given).await?;
+            if claims.cnf.is_some() {
+                return Err(Refusal::Wrong(
+                    "The token is bound to a key; send it as Authorization: DPoP, with a DPoP header",
+                ));
+            }
             (self.ticket(&claims)?, Some(claims))
         } else if grant_ticket::is_ticket(given.expose()) {
             return Err(Refusal::Wrong("The token is not one of a client"));
@@ -133,6 +147,10 @@ impl Gate {
                 "The token is not an OAuth access token for this endpoint; hub tokens are taken only with MCP_ACCEPT_HUB_TOKENS=true",
             ));
         };
+        self.known(credential, granted).await
+    }
+
+    async fn known(&self, credential: Secret, granted: Option<Claims>) -> Result<Caller, Refusal> {
         let Principal { user_id, username, mut scopes, .. } = self.verify(&credential).await?;
         self.limits.user(user_id).await?;
         if let Some(claims) = granted {
@@ -148,9 +166,19 @@ impl Gate {
             tracing::info!(%error, "mcp.token.refused");
             Refusal::Wrong("The access token is over, or was issued for something else; sign in again")
         })?;
-        if claims.cnf.is_some() {
-            return Err(Refusal::Wrong("Tokens that are bound to a key are not taken here"));
-        }
+        Ok(claims)
+    }
+
+    /// What a token says that is bound to a key, which this request proves (RFC 9449, section 7).
+    async fn proven(&self, request: &Parts, token: &Secret) -> Result<Claims, Refusal> {
+        let claims = self.claims(token).await?;
+        let Some(key) = &claims.cnf else {
+            return Err(Refusal::Wrong("The token is bound to no key; send it as Authorization: Bearer"));
+        };
+        let name = self.oauth.urls().name_of(Resource::Mcp);
+        let addresses = [name.to_owned(), format!("{name}/"), format!("{name}/mcp")];
+        let shown = Shown { method: &request.method, headers: &request.headers, addresses: &addresses };
+        self.oauth.proves(shown, token, key).await.map_err(Refusal::Unproven)?;
         Ok(claims)
     }
 
@@ -178,34 +206,63 @@ impl Gate {
 pub(crate) async fn layer(
     State(gate): State<Gate>,
     client: ClientIp,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     if request.method() == Method::OPTIONS {
         return next.run(request).await;
     }
-    match gate.caller(client, Bearer::from_headers(request.headers())).await {
+    let (mut parts, body) = request.into_parts();
+    let is_bound = Bound::from_headers(&parts.headers).is_some();
+    match gate.caller(client, &parts).await {
         Ok(caller) => {
             tracing::debug!(scopes = ?caller.scopes, "mcp.caller");
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            parts.extensions.insert(caller);
+            let answer = next.run(Request::from_parts(parts, body)).await;
+            if is_bound { in_its_scheme(answer) } else { answer }
         }
-        Err(Refusal::Absent) => unauthorized(gate.oauth.urls(), None),
-        Err(Refusal::Wrong(text)) => unauthorized(gate.oauth.urls(), Some(text)),
+        Err(Refusal::Absent) => unauthorized(gate.oauth.urls(), false, None),
+        Err(Refusal::Wrong(text)) => {
+            unauthorized(gate.oauth.urls(), is_bound, Some(("invalid_token", text.to_owned())))
+        }
+        Err(Refusal::Unproven(error)) => {
+            let told = ("invalid_dpop_proof", Error::from(error).message);
+            unauthorized(gate.oauth.urls(), true, Some(told))
+        }
         Err(Refusal::Hub(error)) => refusal(&error),
     }
 }
 
-/// 401 with the way to a token (RFC 6750, section 3; RFC 9728, section 5.1).
-fn unauthorized(urls: &Urls, wrong: Option<&str>) -> Response {
-    let text = wrong.unwrap_or("Sign in first: the document that WWW-Authenticate names says how");
-    let body = json!({"error": "invalid_token", "error_description": text});
-    let told = wrong.map(|text| format!("error=\"invalid_token\", error_description=\"{text}\", "));
-    let (told, metadata) = (told.unwrap_or_default(), urls.metadata_of(Resource::Mcp));
-    let challenge = format!("Bearer {told}resource_metadata=\"{metadata}\", scope=\"{FIRST_SCOPE}\"");
+/// A challenge of the layers inside, which ask bearers, for somebody who proves a key.
+fn in_its_scheme(mut answer: Response) -> Response {
+    let challenge = answer.headers().get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    let bound = challenge.and_then(|text| text.strip_prefix("Bearer ")).map(dpop::challenge);
+    if let Some(bound) = bound.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, bound);
+    }
+    answer
+}
+
+/// 401 with the way to a token (RFC 6750, section 3; RFC 9728, section 5.1; RFC 9449, section 7.1). Whoever did not show
+/// a token that is bound to a key is asked for a bearer's first.
+fn unauthorized(urls: &Urls, is_bound: bool, wrong: Option<(&str, String)>) -> Response {
+    let metadata = urls.metadata_of(Resource::Mcp);
+    let whence = format!("resource_metadata=\"{metadata}\", scope=\"{FIRST_SCOPE}\"");
+    let told = wrong.as_ref().map(|(code, text)| format!("error=\"{code}\", error_description=\"{text}\", "));
+    let told = format!("{}{whence}", told.unwrap_or_default());
+    let challenges = if is_bound {
+        vec![dpop::challenge(&told)]
+    } else {
+        vec![format!("Bearer {told}"), dpop::challenge("")]
+    };
+    let first = || "Sign in first: the document that WWW-Authenticate names says how".to_owned();
+    let (code, text) = wrong.unwrap_or_else(|| ("invalid_token", first()));
+    let body = json!({"error": code, "error_description": text});
     let mut answer = (StatusCode::UNAUTHORIZED, Json(body)).into_response();
-    if let Ok(challenge) = HeaderValue::from_str(&challenge) {
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    for challenge in challenges {
+        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+            answer.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+        }
     }
     answer
 }

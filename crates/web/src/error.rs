@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use syfthub_domain::{Clock, Detail, Error, ErrorCode, SystemClock, Timestamp};
 use syfthub_logging::correlation;
 
+use crate::dpop;
+
 /// What went wrong, on an answer with a status of 500 and more, for a layer that keeps account of faults.
 #[derive(Debug, Clone)]
 pub struct Fault(pub std::sync::Arc<FaultFacts>);
@@ -91,9 +93,13 @@ impl IntoResponse for ApiError {
             keys.insert("billing".to_owned(), billing);
         }
         let mut answer = (status, Json(body)).into_response();
-        if error.code == ErrorCode::Unauthenticated {
-            let bearer = HeaderValue::from_static("Bearer");
-            answer.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        let challenge = match error.code {
+            ErrorCode::Unauthenticated => Some("Bearer".to_owned()),
+            ErrorCode::InvalidDpopProof => Some(dpop::challenge("error=\"invalid_dpop_proof\"")),
+            _ => None,
+        };
+        if let Some(challenge) = challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(after) = error.retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

@@ -11,6 +11,7 @@ mod client_ip;
 pub mod correlation;
 pub mod cors;
 pub mod docs;
+pub mod dpop;
 mod error;
 pub mod etag;
 pub mod fallback;

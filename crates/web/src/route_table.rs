@@ -141,6 +141,20 @@ pub fn inner_path(path: &str) -> &str {
     }
 }
 
+/// The paths by which the outside reaches what `owner` sees under `inner`.
+pub fn public_paths(owner: Owner, inner: &str) -> Vec<String> {
+    let mut paths = vec![inner.to_owned()];
+    for route in ROUTES.iter().filter(|route| route.owner == owner) {
+        if !route.strip_prefix.is_empty() {
+            paths.push(format!("{}{inner}", route.strip_prefix));
+        } else if route.rewrite == inner {
+            paths.push(route.pattern.to_owned());
+        }
+    }
+    paths.retain(|path| owner_of(path) == owner && inner_path(path) == inner);
+    paths
+}
+
 /// Segments of a path; a trailing slash makes none. Files of the web app (with a dot in the first
 /// segment) and reserved words are no owner pages, but for the account of the sample node.
 fn segments(path: &str) -> usize {

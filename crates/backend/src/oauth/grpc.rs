@@ -148,6 +148,7 @@ impl OAuthGrpc {
             code_challenge: &request.code_challenge,
             resource: resource.as_deref(),
             dpop_jkt: dpop_jkt.as_deref(),
+            any_key_later: request.any_key_later,
             refresh: refresh.token(),
         };
         let exchange = self.0.oauth.redeem(&presented, now).await?;

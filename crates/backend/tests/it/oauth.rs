@@ -84,6 +84,7 @@ fn exchange(name: &str, refresh: &str) -> RedeemCodeRequest {
         dpop_jkt: String::new(),
         refresh_token_hash: hash(refresh),
         refresh_ttl_seconds: 30 * 24 * 3600,
+        any_key_later: false,
     }
 }
 

@@ -134,7 +134,7 @@ pub(super) async fn agree(
         code_hash: secrets::hash(code.expose()),
         code_challenge: pending.challenge.clone(),
         nonce: pending.nonce.clone().unwrap_or_default(),
-        dpop_jkt: String::new(),
+        dpop_jkt: pending.key.clone(),
         code_ttl_seconds: CODE_SECONDS,
         remember: !redirects::is_local(&pending.redirect_uri),
         address: from.0.to_string(),

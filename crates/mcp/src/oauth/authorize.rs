@@ -12,6 +12,7 @@ use super::approval;
 use super::client_proof::prove;
 use super::clients::Client;
 use super::error::{OAuthError, OAuthResult};
+use super::key_proof::{agreed, named, proven};
 use super::params::Params;
 use super::pending::{Mark, PUSHED_SECONDS, Pending, Pendings};
 use super::registration::unkept;
@@ -43,7 +44,8 @@ pub(super) async fn push(
     if !client.redirects_to(redirect_uri) {
         return Err(OAuthError::invalid_request("redirect_uri is none that this client registered"));
     }
-    let pending = wanted(&oauth, &params, &client, redirect_uri)?;
+    let mut pending = wanted(&oauth, &params, &client, redirect_uri)?;
+    pending.key = agreed(pending.key, proven(&oauth, &headers, "/oauth/par").await?)?;
     let long = || OAuthError::invalid_request("The request is too long; use a shorter state or redirect_uri");
     let pushed = oauth.0.pendings.push(&pending)?.ok_or_else(long)?;
     let mut told = Map::new();
@@ -222,6 +224,7 @@ fn wanted(
         state: state.map(str::to_owned),
         challenge,
         nonce: nonce.map(str::to_owned),
+        key: named(params.one("dpop_jkt")?)?,
         sign_in_again: prompt.login,
         ask_again: prompt.consent,
         silent: prompt.none,

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use syfthub_auth::public_jwk::ALGORITHMS;
 use syfthub_domain::{Error, ErrorCode};
 use syfthub_web::ApiError;
 
@@ -57,6 +58,8 @@ fn protected_resource(urls: &Urls, resource: Resource) -> Value {
         "authorization_servers": [urls.issuer()],
         "scopes_supported": scopes::offered(resource),
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": ALGORITHMS,
+        "dpop_bound_access_tokens_required": false,
         "resource_name": name,
         "resource_documentation": format!("{}/build", urls.home()),
     })
@@ -83,6 +86,7 @@ fn authorization_server(urls: &Urls) -> Value {
         "revocation_endpoint_auth_methods_supported": METHODS,
         "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": ALGORITHMS,
         "authorization_response_iss_parameter_supported": true,
         "client_id_metadata_document_supported": true,
         "subject_types_supported": ["public"],

@@ -6,8 +6,9 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use syfthub_auth::dpop::ProofError;
 use syfthub_domain::{Error, ErrorCode};
-use syfthub_web::{ApiError, Fault, FaultFacts};
+use syfthub_web::{ApiError, Fault, FaultFacts, dpop};
 
 use super::params::Repeated;
 
@@ -65,6 +66,14 @@ impl OAuthError {
         error
     }
 
+    /// 401 for a token without a good proof of its key (RFC 9449, section 7.1).
+    pub(crate) fn unproven(error: ProofError) -> Self {
+        let code = "invalid_dpop_proof";
+        let mut told = Self::with_status(StatusCode::UNAUTHORIZED, code, Error::from(error).message);
+        told.0.challenge = Some(dpop::challenge(&format!("error=\"{code}\"")));
+        told
+    }
+
     /// 403 for a token that may not do this.
     pub(crate) fn insufficient_scope(scope: &str) -> Self {
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
@@ -80,6 +89,13 @@ impl OAuthError {
 
     pub(crate) fn description(&self) -> &str {
         &self.0.description
+    }
+}
+
+impl From<ProofError> for OAuthError {
+    /// RFC 9449, section 5.
+    fn from(error: ProofError) -> Self {
+        Self::new("invalid_dpop_proof", Error::from(error).message)
     }
 }
 

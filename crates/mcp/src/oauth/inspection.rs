@@ -4,17 +4,19 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use syfthub_auth::at_jwt::Claims;
 use syfthub_proto::oauth as wire;
 use syfthub_proto::oauth::revoke_grant_request::What;
+use syfthub_web::dpop::Bound;
 use syfthub_web::{Bearer, ClientIp};
 
 use super::client_proof::prove;
 use super::error::{OAuthError, OAuthResult};
-use super::issuing::person;
+use super::issuing::{person, token_type};
+use super::key_proof::Shown;
 use super::params::Params;
 use super::registration::unkept;
 use super::secrets::{self, REFRESH_PREFIX};
@@ -81,7 +83,8 @@ fn facts(claims: &Claims, grant: wire::Grant) -> Map<String, Value> {
         ("scope", json!(claims.scope)),
         ("client_id", json!(claims.client_id)),
         ("username", json!(username)),
-        ("token_type", json!("Bearer")),
+        ("token_type", json!(token_type(claims.cnf.is_some()))),
+        ("cnf", json!(claims.cnf)),
         ("exp", json!(claims.exp)),
         ("iat", json!(claims.iat)),
         ("sub", json!(claims.sub)),
@@ -96,14 +99,23 @@ fn facts(claims: &Claims, grant: wire::Grant) -> Map<String, Value> {
 pub(super) async fn userinfo(
     State(oauth): State<OAuth>,
     from: ClientIp,
-    bearer: Bearer,
+    method: Method,
+    headers: HeaderMap,
 ) -> OAuthResult<Response> {
     oauth.0.limits.program(from).await?;
     let wrong = || OAuthError::invalid_token("The access token is missing, not good, or over");
-    let token = bearer.0.ok_or_else(wrong)?;
+    let bound = Bound::from_headers(&headers);
+    let token = bound.as_ref().map(|Bound(token)| token.clone()).or(Bearer::from_headers(&headers).0);
+    let token = token.ok_or_else(wrong)?;
     let claims = oauth.verify(token.expose(), &ANYWHERE).await?.map_err(|_| wrong())?;
-    if claims.cnf.is_some() {
-        return Err(wrong());
+    match (&claims.cnf, bound) {
+        (None, None) => {}
+        (Some(key), Some(Bound(token))) => {
+            let addresses = oauth.addresses("/oauth/userinfo");
+            let request = Shown { method: &method, headers: &headers, addresses: &addresses };
+            oauth.proves(request, &token, key).await.map_err(OAuthError::unproven)?;
+        }
+        _ => return Err(wrong()),
     }
     let grant = oauth.0.hub.grant(&claims.sid).await?.ok_or_else(wrong)?;
     let scopes: Vec<String> = claims.scopes().map(str::to_owned).collect();

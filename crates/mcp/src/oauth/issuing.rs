@@ -7,6 +7,7 @@ use syfthub_auth::at_jwt::{Audience, Claims, Confirmation};
 use syfthub_config::Secret;
 use syfthub_domain::Result;
 use syfthub_proto::oauth as wire;
+use syfthub_web::dpop::SCHEME;
 use uuid::Uuid;
 
 use super::OAuth;
@@ -28,7 +29,7 @@ pub(super) async fn issue(
     let access = access_token(oauth, grant, scopes).await?;
     let mut told = Map::new();
     told.insert("access_token".to_owned(), json!(access.expose()));
-    told.insert("token_type".to_owned(), json!("Bearer"));
+    told.insert("token_type".to_owned(), json!(token_type(!grant.dpop_jkt.is_empty())));
     told.insert("expires_in".to_owned(), json!(LIFE));
     told.insert("scope".to_owned(), json!(scopes.join(" ")));
     if let Some(refresh) = refresh {
@@ -39,6 +40,11 @@ pub(super) async fn issue(
         told.insert("id_token".to_owned(), json!(id.expose()));
     }
     Ok(unkept(StatusCode::OK, told))
+}
+
+/// What a token is shown as (RFC 6750, RFC 9449).
+pub(super) const fn token_type(bound: bool) -> &'static str {
+    if bound { SCHEME } else { "Bearer" }
 }
 
 async fn access_token(oauth: &OAuth, grant: &wire::Grant, scopes: &[String]) -> Result<Secret> {

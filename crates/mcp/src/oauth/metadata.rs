@@ -16,6 +16,9 @@ const TEXTS: [&str; 3] = ["scope", "software_id", "software_version"];
 /// Addresses of pages that are kept and given back; nothing is ever fetched from them.
 const PAGES: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
 
+/// Whether a client asks that it never gets a token without the proof of a key (RFC 9449, section 5.2).
+const BOUND: &str = "dpop_bound_access_tokens";
+
 /// How a client proves at the token endpoint who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
@@ -76,6 +79,11 @@ impl Metadata {
             ),
         };
         kept.extend(kind.map(|kind| ("application_type".to_owned(), json!(kind))));
+        if let Some(bound) = given.get(BOUND).filter(|bound| !bound.is_null()) {
+            let bound =
+                bound.as_bool().ok_or_else(|| fault("dpop_bound_access_tokens must be true or false"))?;
+            kept.insert(BOUND.to_owned(), json!(bound));
+        }
         keep_texts(given, &mut kept)?;
         Ok(Self(kept))
     }
@@ -112,6 +120,11 @@ impl Metadata {
     /// Whether it proves itself by a secret.
     pub(crate) fn secret_method(&self) -> bool {
         self.proof() == Proof::Secret
+    }
+
+    /// Whether all its tokens have to be bound to a key.
+    pub(crate) fn binds_tokens(&self) -> bool {
+        self.0.get(BOUND).and_then(Value::as_bool).unwrap_or(false)
     }
 
     /// Whether it may have refresh tokens.

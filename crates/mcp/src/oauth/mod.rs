@@ -14,6 +14,7 @@ mod error;
 mod hub;
 mod inspection;
 mod issuing;
+mod key_proof;
 mod keys;
 mod metadata;
 mod pages;
@@ -41,12 +42,14 @@ use syfthub_egress::{Client as Egress, Limits, Outside};
 use syfthub_rpc::Peer;
 use syfthub_web::ClientIp;
 use syfthub_web::browser::BrowserCookie;
+use syfthub_web::dpop::Proofs;
 use syfthub_web::limits::RateLimiter;
 
 use clients::Clients;
 use documents::Documents;
 use error::OAuthResult;
 use hub::Hub;
+pub(crate) use key_proof::Shown;
 use keys::Keys;
 use pending::Pendings;
 pub(crate) use urls::{Resource, Urls};
@@ -69,6 +72,7 @@ struct Inner {
     keys: Keys,
     pendings: Pendings,
     browser: BrowserCookie,
+    proofs: Proofs,
     limits: Rates,
     clock: SharedClock,
     refresh_key: [u8; 32],
@@ -116,6 +120,7 @@ impl OAuth {
         let sealed = |label| SealedBox::new(&master, previous.as_ref(), label);
         let rates = &settings.rate_limits;
         let limiter = RateLimiter::new(cache.clone(), rates);
+        let proofs = Proofs::new(&cache, clock.clone());
         let limits =
             Limits { connect: documents::PATIENCE, total: documents::PATIENCE, max_body: documents::LARGEST };
         let egress = Egress::guarded_in(outside, &settings.egress, limits).map_err(Error::internal)?;
@@ -127,6 +132,7 @@ impl OAuth {
             keys: Keys::new(hub.clone(), sealed(keys::LABEL), clock.clone())?,
             pendings: Pendings::new(sealed(pending::LABEL), clock.clone()),
             browser: BrowserCookie::new(&settings.mcp.public_url),
+            proofs,
             limits: Rates {
                 limiter,
                 register: rates.auth,

@@ -44,6 +44,9 @@ pub(crate) struct Pending {
     pub(crate) state: Option<String>,
     pub(crate) challenge: String,
     pub(crate) nonce: Option<String>,
+    /// Thumbprint of the key that its code is bound to (RFC 9449, section 10); empty without one.
+    #[serde(default)]
+    pub(crate) key: String,
     /// The person has to sign in anew.
     pub(crate) sign_in_again: bool,
     /// The person has to be asked, whatever was agreed to before.

@@ -12,6 +12,8 @@ use super::client_proof::prove;
 use super::clients::Client;
 use super::error::{OAuthError, OAuthResult};
 use super::issuing::issue;
+use super::key_proof::proof_of_key;
+use super::metadata::Proof;
 use super::params::Params;
 use super::secrets::{self, CODE_PREFIX, REFRESH_PREFIX};
 use super::{OAuth, scopes};
@@ -33,9 +35,10 @@ pub(super) async fn token(
     let kind = params.one("grant_type")?;
     let kind = kind.ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
     let client = prove(&oauth, &headers, &params, from).await?;
+    let key = proof_of_key(&oauth, &headers, &client, "/oauth/token").await?;
     match kind {
-        "authorization_code" => by_code(&oauth, &client, &params).await,
-        "refresh_token" => by_refresh(&oauth, &client, &params).await,
+        "authorization_code" => by_code(&oauth, &client, &params, key).await,
+        "refresh_token" => by_refresh(&oauth, &client, &params, key).await,
         _ => Err(OAuthError::new(
             "unsupported_grant_type",
             "grant_type must be authorization_code or refresh_token",
@@ -43,7 +46,7 @@ pub(super) async fn token(
     }
 }
 
-async fn by_code(oauth: &OAuth, client: &Client, params: &Params) -> OAuthResult<Response> {
+async fn by_code(oauth: &OAuth, client: &Client, params: &Params, key: String) -> OAuthResult<Response> {
     let code = params.one("code")?.ok_or_else(|| OAuthError::invalid_request("code is missing"))?;
     let unknown = || OAuthError::invalid_grant("The code is not known, was used before, or is too old");
     if !code.starts_with(CODE_PREFIX) || code.len() > LONGEST {
@@ -61,17 +64,19 @@ async fn by_code(oauth: &OAuth, client: &Client, params: &Params) -> OAuthResult
         redirect_uri: params.one("redirect_uri")?.unwrap_or_default().to_owned(),
         code_challenge: secrets::challenge(verifier),
         resource: named_resource(oauth, params)?,
-        dpop_jkt: String::new(),
+        dpop_jkt: key.clone(),
         refresh_token_hash: refresh.as_ref().map(|token| secrets::hash(token.expose())).unwrap_or_default(),
         refresh_ttl_seconds: REFRESH_SECONDS,
+        any_key_later: client.metadata.proof() != Proof::None,
     };
     let answer = oauth.0.hub.redeem_code(request).await?;
     let (grant, scopes, nonce) = issued(answer)?;
+    let grant = wire::Grant { dpop_jkt: key, ..grant };
     tracing::info!(client_id = client.id, grant = grant.id, "oauth.code.exchanged");
     issue(oauth, &grant, &scopes, &nonce, refresh).await
 }
 
-async fn by_refresh(oauth: &OAuth, client: &Client, params: &Params) -> OAuthResult<Response> {
+async fn by_refresh(oauth: &OAuth, client: &Client, params: &Params, key: String) -> OAuthResult<Response> {
     if !client.metadata.refreshes() {
         let text = "This client registered without the grant type refresh_token";
         return Err(OAuthError::new("unauthorized_client", text));
@@ -89,10 +94,11 @@ async fn by_refresh(oauth: &OAuth, client: &Client, params: &Params) -> OAuthRes
         client_id: client.id.clone(),
         resource: named_resource(oauth, params)?,
         scopes: narrowed(params.one("scope")?),
-        dpop_jkt: String::new(),
+        dpop_jkt: key.clone(),
     };
     let answer = oauth.0.hub.rotate_refresh_token(request).await?;
     let (grant, scopes, _) = issued(answer)?;
+    let grant = wire::Grant { dpop_jkt: key, ..grant };
     issue(oauth, &grant, &scopes, "", Some(next)).await
 }
 
@@ -138,7 +144,7 @@ fn issued(answer: wire::IssueResponse) -> OAuthResult<(wire::Grant, Vec<String>,
         Outcome::Expired => "It is too old",
         Outcome::Reused => "It was used before; everything that was issued for it is revoked",
         Outcome::Mismatch => {
-            "It belongs to another client, redirect_uri, code_verifier or resource than the request names"
+            "It belongs to another client, redirect_uri, code_verifier, resource or key (DPoP) than the request names"
         }
         Outcome::Revoked => "The grant was ended; sign in again",
     };

@@ -201,6 +201,7 @@ impl OAuthService for Fake {
             principal: Some(person()),
             email_verified: true,
             auth_time: 1_699_999_000,
+            dpop_jkt: request.dpop_jkt.clone(),
             ..Grant::default()
         };
         let grant_id = grant.id.clone();
@@ -219,9 +220,12 @@ impl OAuthService for Fake {
         };
         let resource = request.resource.is_empty() || request.resource == asked.resource;
         let same = request.client_id == asked.client_id && request.redirect_uri == asked.redirect_uri;
-        if !same || !resource || request.code_challenge != asked.code_challenge {
+        let key = asked.dpop_jkt.is_empty() || request.dpop_jkt == asked.dpop_jkt;
+        if !same || !resource || !key || request.code_challenge != asked.code_challenge {
             return Ok(issue(Outcome::Mismatch));
         }
+        let dpop_jkt = if request.any_key_later { String::new() } else { request.dpop_jkt };
+        let grant = Grant { dpop_jkt, ..grant };
         if used {
             kept.grants.remove(&grant.id);
             return Ok(issue(Outcome::Reused));
@@ -246,7 +250,8 @@ impl OAuthService for Fake {
             return Ok(issue(Outcome::Unknown));
         };
         let Some(grant) = kept.grants.get(&id).cloned() else { return Ok(issue(Outcome::Revoked)) };
-        if grant.client_id != request.client_id {
+        let key = grant.dpop_jkt.is_empty() || grant.dpop_jkt == request.dpop_jkt;
+        if grant.client_id != request.client_id || !key {
             return Ok(issue(Outcome::Mismatch));
         }
         if !request.scopes.iter().all(|scope| grant.scopes.contains(scope)) {

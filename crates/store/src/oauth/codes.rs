@@ -46,6 +46,8 @@ pub struct Presented<'a> {
     pub resource: Option<&'a str>,
     /// The key that the client proved.
     pub dpop_jkt: Option<&'a str>,
+    /// Whether later exchanges may prove another key, or none.
+    pub any_key_later: bool,
     /// The first refresh token, if there is to be one.
     pub refresh: Option<NewRefreshToken<'a>>,
 }
@@ -126,7 +128,13 @@ pub async fn redeem(tx: &mut Tx, presented: &Presented<'_>, now: Timestamp) -> R
         ends = ends.max(token.expires_at);
     }
     clients::touch(tx, &grant.client_id, now).await?;
-    let Some(grant) = grants::extend(tx, &grant_id, ends, presented.dpop_jkt, now).await? else {
+    let key = if presented.any_key_later {
+        grants::unbind(tx, &grant_id).await?;
+        None
+    } else {
+        presented.dpop_jkt
+    };
+    let Some(grant) = grants::extend(tx, &grant_id, ends, key, now).await? else {
         return Ok(Exchange::Unknown);
     };
     let scopes = grant.scopes.clone();

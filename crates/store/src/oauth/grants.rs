@@ -226,6 +226,13 @@ pub(super) async fn extend(
         .fetch_optional(c))
 }
 
+/// Takes the key from a grant.
+pub(super) async fn unbind(tx: &mut Tx, id: &str) -> Result<()> {
+    const SQL: &str = "UPDATE oauth_grants SET dpop_jkt = NULL WHERE id = $1 AND dpop_jkt IS NOT NULL";
+    affected!(tx.held(), sqlx::query(SQL).bind(id))?;
+    Ok(())
+}
+
 /// Records a use of an access token of a grant.
 pub async fn touch(tx: &mut Tx, id: &str, now: Timestamp) -> Result<()> {
     const SQL: &str = "UPDATE oauth_grants SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2";

@@ -62,6 +62,7 @@ fn presented<'a>(code: &'a str, refresh: Option<&'a str>, now: Timestamp) -> cod
         code_challenge: "challenge",
         resource: None,
         dpop_jkt: None,
+        any_key_later: false,
         refresh: refresh.map(|hash| token(hash, now)),
     }
 }

@@ -128,6 +128,20 @@ contract! {
         assert!(matches!(rotate(&db, rotation("l0", "l1", at(2)), at(2)).await, Exchange::Mismatch));
     }
 
+    async fn a_client_that_proves_itself_may_change_its_key(db: Db) {
+        let alice = add_user(&db, "alice").await.id;
+        let mut tx = db.begin().await.unwrap();
+        let bound = grants::NewGrant { dpop_jkt: Some("key".to_owned()), ..new_grant("bound", Some(alice), 0) };
+        grants::insert(&mut tx, &bound, at(0)).await.unwrap();
+        codes::insert(&mut tx, &code_of("bound"), at(0)).await.unwrap();
+        tx.commit().await.unwrap();
+        let right = codes::Presented { any_key_later: true, ..presented("bound-code", Some("r0"), at(1)) };
+        assert!(matches!(redeem(&db, right, at(1)).await, Exchange::Mismatch), "the code is bound all the same");
+        let right = codes::Presented { dpop_jkt: Some("key"), ..right };
+        assert_eq!(issued(redeem(&db, right, at(1)).await).grant.dpop_jkt, None);
+        issued(rotate(&db, Presented { dpop_jkt: Some("other"), ..rotation("r0", "r1", at(2)) }, at(2)).await);
+    }
+
     async fn a_refresh_gives_a_successor(db: Db) {
         with_refresh(&db).await;
         let second = issued(rotate(&db, rotation("r0", "r1", at(100)), at(100)).await);
