@@ -30,6 +30,7 @@ mod security;
 pub mod serve;
 pub mod sse;
 pub mod stack;
+mod unread;
 
 pub use access_log::AccessLog;
 pub use bearer::Bearer;

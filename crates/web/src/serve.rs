@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::Request;
+use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,6 +21,7 @@ use tower::{Service, ServiceExt};
 
 use crate::client_ip::PeerAddress;
 use crate::health::Readiness;
+use crate::unread;
 
 /// Longest drain that the product allows itself.
 pub const DRAIN: Duration = Duration::from_secs(30);
@@ -214,11 +215,19 @@ fn connection(
     slot: OwnedSemaphorePermit,
 ) {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let (head, body) = request.into_parts();
+        let (body, rest) = unread::lend(body);
+        let mut request = Request::from_parts(head, body);
         request.extensions_mut().insert(PeerAddress(peer));
         let answer = service.clone().oneshot(request);
         // In a box: a connection keeps room for this as long as it lives, and an answer may stream for minutes.
-        Box::pin(async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) })
+        Box::pin(async move {
+            let mut answer = answer.await.unwrap_or_else(|never| match never {});
+            if !rest.read().await {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        })
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde_json::json;
@@ -152,4 +152,33 @@ async fn frames_that_were_made_before_are_sent_as_they_are() {
     let mut body = sse::response_of_frames(frames).into_body().into_data_stream();
     let first = body.next().await.unwrap().unwrap();
     assert_eq!(first, Bytes::from_static(b"event: a\ndata: 1\n\n"));
+}
+
+/// Sends head and body of a request one after the other.
+async fn answered_before_the_body(stream: &mut TcpStream, length: usize) -> String {
+    let head = format!("POST /refused HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b'x'; length.min(1024)]).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let read = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[tokio::test]
+async fn an_answer_that_reads_no_body_leaves_the_connection_or_says_so() {
+    let router = Router::new().route("/refused", post(|| async { http::StatusCode::UNAUTHORIZED }));
+    let shutdown = Shutdown::default();
+    let (listener, address) = listen().await;
+    let server = start(stack().wrap(router), &shutdown, listener);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for _ in 0..50 {
+        let answer = answered_before_the_body(&mut stream, 512).await;
+        assert!(answer.starts_with("HTTP/1.1 401") && !answer.contains("connection: close"), "{answer}");
+    }
+    let answer = answered_before_the_body(&mut stream, 1024 * 1024).await;
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
+    drop(stream);
+    shutdown.trigger();
+    server.await.unwrap().unwrap();
 }
