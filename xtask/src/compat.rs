@@ -27,25 +27,11 @@ const AT_ONCE: usize = 2;
 
 /// Runs all of them.
 pub(crate) fn run() -> Result<Counts> {
-    provision::for_the_clients()?;
-    let folder = workspace::target_directory()?.join("compat");
-    workspace::run(python("prepare.py").arg(&folder))?;
+    let clients = Clients::install()?;
     let postgres = Postgres::start()?;
     postgres.create("sdk")?;
-    let clients = Clients {
-        python: folder.join("venv/bin/python"),
-        binary: workspace::binary(Profile::Dev, "syfthub")?,
-    };
-    let groups = Mutex::new(groups(&folder, &postgres.url("sdk")));
-    let mut counts = thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(|| clients.work_off(&groups))).collect();
-        let mut counts = Counts::default();
-        for worker in workers {
-            counts += worker.join().map_err(|_| anyhow!("a worker of the other clients panicked"))??;
-        }
-        Ok::<_, anyhow::Error>(counts)
-    })?;
-    let table = workspace::run(python("table.py").arg(&folder).arg("--check"));
+    let mut counts = clients.test(groups(&clients.folder, &postgres.url("sdk")))?;
+    let table = workspace::run(python("table.py").arg(&clients.folder).arg("--check"));
     counts.add(table.is_ok());
     println!("docs/compatibility.md says what was seen ... {}", if table.is_ok() { "ok" } else { "FAILED" });
     Ok(counts)
@@ -61,47 +47,76 @@ fn python(script: &str) -> Command {
 }
 
 /// Tests that run one after the other on one hub.
-struct Group {
-    name: String,
-    arguments: Vec<String>,
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) arguments: Vec<String>,
+    /// What its tests find in their environment besides.
+    pub(crate) environment: Vec<(&'static str, PathBuf)>,
+}
+
+impl Group {
+    /// With nothing besides.
+    pub(crate) fn new(name: impl Into<String>, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+        Self { name: name.into(), arguments, environment: Vec::new() }
+    }
 }
 
 /// All groups, those that take longest first.
 fn groups(folder: &Path, postgres: &str) -> VecDeque<Group> {
-    let fuzzer = ["admin", "user"].map(|caller| Group {
-        name: format!("openapi.json as {caller}"),
-        arguments: ["openapi", "-k", caller].map(str::to_owned).to_vec(),
-    });
+    let fuzzer = ["admin", "user"]
+        .map(|caller| Group::new(format!("openapi.json as {caller}"), &["openapi", "-k", caller]));
     let sdk = |version: &str, database: &str, more: &[&str]| {
         let ledger = folder.join(format!("calls-{version}-{database}.json"));
         let ledger = ledger.to_string_lossy().into_owned();
-        let fixed = ["sdk", "--sdk", version, "--ledger", &ledger];
-        Group {
-            name: format!("syfthub-sdk {version} on {database}"),
-            arguments: fixed.iter().chain(more).map(|word| (*word).to_owned()).collect(),
-        }
+        let words = [["sdk", "--sdk", version, "--ledger", &ledger].as_slice(), more].concat();
+        Group::new(format!("syfthub-sdk {version} on {database}"), &words)
     };
     let mut groups = VecDeque::from(fuzzer);
     groups.push_back(sdk(NEWEST, "PostgreSQL", &["--database", postgres]));
     groups.extend([NEWEST].iter().chain(OLDER).map(|version| sdk(version, "SQLite", &[])));
-    groups.push_back(Group {
-        name: "libraries that verify tokens".to_owned(),
-        arguments: vec!["jwks".to_owned()],
-    });
-    groups.push_back(Group {
-        name: "clients of OpenAI's protocol".to_owned(),
-        arguments: vec!["stock".to_owned()],
-    });
+    groups.push_back(Group::new("libraries that verify tokens", &["jwks"]));
+    groups.push_back(Group::new("clients of OpenAI's protocol", &["stock"]));
     groups
 }
 
 /// The environment that the tests run in.
-struct Clients {
+pub(crate) struct Clients {
+    folder: PathBuf,
     python: PathBuf,
     binary: PathBuf,
 }
 
 impl Clients {
+    /// Installs what the lists of versions name, unless it is there.
+    pub(crate) fn install() -> Result<Self> {
+        provision::for_the_clients()?;
+        let folder = workspace::target_directory()?.join("compat");
+        workspace::run(python("prepare.py").arg(&folder))?;
+        let binary = workspace::binary(Profile::Dev, "syfthub")?;
+        Ok(Self { python: folder.join("venv/bin/python"), folder, binary })
+    }
+
+    /// A script of the tests, with the packages that they have.
+    pub(crate) fn script(&self, path: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(workspace::root().join(TESTS).join(path)).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// Runs groups, as many at a time as there is room for.
+    pub(crate) fn test(&self, groups: VecDeque<Group>) -> Result<Counts> {
+        let groups = Mutex::new(groups);
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(|| self.work_off(&groups))).collect();
+            let mut counts = Counts::default();
+            for worker in workers {
+                counts += worker.join().map_err(|_| anyhow!("a worker of the other clients panicked"))??;
+            }
+            Ok(counts)
+        })
+    }
+
     /// Takes groups until there are no more.
     fn work_off(&self, groups: &Mutex<VecDeque<Group>>) -> Result<Counts> {
         let mut counts = Counts::default();
@@ -121,6 +136,7 @@ impl Clients {
         command.args(["-m", "pytest"]).args(&group.arguments).current_dir(workspace::root().join(TESTS));
         // Nothing is written into the source tree.
         command.env("SYFTHUB_BIN", &self.binary).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.envs(group.environment.iter().map(|(name, value)| (name, value)));
         let output = interrupt::output(&mut command).context("pytest does not start")?;
         let text = String::from_utf8_lossy(&output.stdout);
         let mut counts = Counts::default();

@@ -18,6 +18,7 @@ mod interrupt;
 mod matrix;
 mod migration;
 mod nginx;
+mod oauth_clients;
 mod process;
 mod provision;
 mod run;

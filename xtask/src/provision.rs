@@ -30,6 +30,9 @@ const CLIENTS: &[Tool] = &[
     Tool { program: "npm", package: "npm" },
 ];
 
+/// What people sign in with.
+const BROWSER: &[Tool] = &[Tool { program: "chromium", package: "chromium" }];
+
 /// Makes sure that everything for the tests is there. Installs Debian packages when we are root.
 pub(crate) fn everything() -> Result<()> {
     need(TOOLS)
@@ -53,6 +56,11 @@ pub(crate) fn for_the_clients() -> Result<()> {
         install(&["python3 with venv"], &["python3-venv"])?;
     }
     if can() { Ok(()) } else { bail!("python3 cannot make virtual environments: install python3-venv") }
+}
+
+/// Makes sure that there is a browser.
+pub(crate) fn for_the_browser() -> Result<()> {
+    need(BROWSER)
 }
 
 fn need(tools: &[Tool]) -> Result<()> {

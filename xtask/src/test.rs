@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result};
 use crate::counts::Counts;
 use crate::databases::Postgres;
 use crate::workspace::{self, BINARIES, Profile};
-use crate::{check, compat, conformance, docs, eval, guard, interrupt, nginx, provision, stack};
+use crate::{
+    check, compat, conformance, docs, eval, guard, interrupt, nginx, oauth_clients, provision, stack,
+};
 
 /// What can be run alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -26,6 +28,8 @@ pub(crate) enum Part {
     Quality,
     /// Other people's clients against the hub; fetches them the first time.
     Compat,
+    /// MCP and OAuth clients through a browser, on one process and behind nginx; fetches them the first time.
+    Clients,
     /// The conformance suite of MCP; fetches it the first time.
     Conformance,
 }
@@ -40,6 +44,7 @@ const RUNNERS: &[Runner] = &[
     (Part::Docs, "shell blocks of the documentation", documentation),
     (Part::Quality, "quality of answers", quality),
     (Part::Compat, "other people's clients", compat::run),
+    (Part::Clients, "MCP and OAuth clients through a browser", oauth_clients::run),
     (Part::Conformance, "the conformance suite of MCP", conformance::run),
 ];
 
@@ -73,7 +78,7 @@ pub(crate) fn run(only: &[Part], build: bool) -> Result<bool> {
 fn binaries(part: Part) -> Result<()> {
     match part {
         Part::Guards | Part::Cargo => Ok(()),
-        Part::Stack => workspace::build(Profile::Dev, BINARIES),
+        Part::Stack | Part::Clients => workspace::build(Profile::Dev, BINARIES),
         Part::Docs | Part::Quality | Part::Compat => workspace::build(Profile::Dev, &["syfthub"]),
         Part::Conformance => {
             workspace::build(Profile::Dev, &["syfthub"])?;

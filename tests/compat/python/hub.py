@@ -14,6 +14,8 @@ import httpx
 
 PASSWORD = "correct horse 1"
 START = 90.0
+# For one answer, also where other tests use the machine too.
+PATIENCE = 60.0
 # Tests do in a minute what an address may do in an hour.
 UNLIMITED = "1000000"
 
@@ -24,6 +26,8 @@ class Hub:
     def __init__(self, **settings: str) -> None:
         self.binary = str(Path(os.environ["SYFTHUB_BIN"]).resolve())
         self.folder = Path(tempfile.mkdtemp(prefix="syfthub-compat-"))
+        # How a command of the binary finds this hub's data.
+        self.data = ["--data-dir", str(self.folder / "data")]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -52,14 +56,14 @@ class Hub:
         log = open(self.folder / f"{name}.log", "ab")
         command = [self.binary, *arguments]
         if arguments[0] == "serve":
-            command += ["--data-dir", str(self.folder / "data")]
+            command += self.data
         self.children.append(
             subprocess.Popen(command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         )
 
     def command(self, *arguments: str, text: str = "") -> str:
         """Runs a command of the binary on this hub's data."""
-        command = [self.binary, arguments[0], "--data-dir", str(self.folder / "data"), *arguments[1:]]
+        command = [self.binary, arguments[0], *self.data, *arguments[1:]]
         done = subprocess.run(command, cwd=self.folder, env=self.environment, input=text, capture_output=True, text=True)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -97,21 +101,21 @@ class Hub:
     def register(self, name: str) -> dict:
         """A new user with tokens, over plain HTTP."""
         body = {"username": name, "email": f"{name}@example.com", "full_name": name.title(), "password": PASSWORD}
-        answer = httpx.post(f"{self.url}/api/v1/auth/register", json=body)
+        answer = httpx.post(f"{self.url}/api/v1/auth/register", json=body, timeout=PATIENCE)
         assert answer.status_code == 201, answer.text
         return answer.json()
 
     def admin(self, name: str = "root-1") -> str:
         """An access token of a new administrator."""
         self.command("admin", "create", name, "--email", f"{name}@example.com", "--password-stdin", text=PASSWORD + "\n")
-        answer = httpx.post(f"{self.url}/api/v1/auth/login", data={"username": name, "password": PASSWORD})
+        answer = httpx.post(f"{self.url}/api/v1/auth/login", data={"username": name, "password": PASSWORD}, timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
         return answer.json()["access_token"]
 
     def call(self, method: str, path: str, token: str | None = None, **more) -> httpx.Response:
         """One request as the holder of a token."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.request(method, self.url + path, headers=headers, **more)
+        return httpx.request(method, self.url + path, headers=headers, **{"timeout": PATIENCE, **more})
 
     def publish_node(self, token: str, documents: dict[str, str], slug: str) -> None:
         """Starts a node with a data source and the built-in model, and waits until the hub lists both."""

@@ -16,7 +16,8 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> None:
     folder = Path(sys.argv[1]).resolve()
-    lists = [HERE / "requirements.txt", HERE / "sdks.txt", HERE / "jwks" / "package-lock.json", Path(__file__)]
+    locks = [HERE / "jwks" / "package-lock.json", HERE / "oauth" / "package-lock.json"]
+    lists = [HERE / "requirements.txt", HERE / "sdks.txt", *locks, Path(__file__)]
     wanted = hashlib.sha256(sys.version.encode() + b"".join(path.read_bytes() for path in lists)).hexdigest()
     stamp = folder / "stamp"
     if stamp.exists() and stamp.read_text() == wanted:
@@ -30,11 +31,17 @@ def main() -> None:
     for line in (HERE / "sdks.txt").read_text().splitlines():
         if not line.startswith("#"):
             install_sdk(pip, line, folder)
-    shutil.copy(HERE / "jwks" / "package.json", folder)
-    shutil.copy(HERE / "jwks" / "package-lock.json", folder)
+    install_packages(HERE / "jwks", folder)
+    install_packages(HERE / "oauth", folder / "oauth")
+    stamp.write_text(wanted)
+
+
+def install_packages(lists: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    shutil.copy(lists / "package.json", folder)
+    shutil.copy(lists / "package-lock.json", folder)
     quiet = {**os.environ, "npm_config_update_notifier": "false"}
     subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, check=True, env=quiet)
-    stamp.write_text(wanted)
 
 
 def install_sdk(pip: list, requirement: str, folder: Path) -> None:

@@ -1,13 +1,15 @@
 """Writes docs/compatibility.md from what the runs of `sdk/` left behind: table.py FOLDER; with --check only compares."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "compatibility.md"
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parents[2] / "docs" / "compatibility.md"
 HEAD = """# Published SDKs against this hub
 
-Every public call of the Python SDK (`syfthub-sdk` on PyPI, unmodified), made against a running hub by `make test`. This page is
+[MCP and OAuth clients](#mcp-and-oauth-clients) are at the end. Every public call of the Python SDK (`syfthub-sdk` on PyPI, unmodified), made against a running hub by `make test`. This page is
 written by `tests/compat/python/table.py` from what those runs saw, and they fail when it says something else.
 
 * **✓** The call was made and its result compared with what the SDK's documentation promises.
@@ -24,6 +26,38 @@ ELSEWHERE = """
 | Call | Why no test makes it |
 |---|---|
 """
+OAUTH = """
+## MCP and OAuth clients
+
+`make test` runs these packages, unmodified, twice: against one process on SQLite, and through nginx against the three services on PostgreSQL
+and Redis. Each finds the hub's documents by itself, registers, sends its person to the hub's own pages in Chromium (with and without JavaScript), comes
+back with a code, uses the token, renews it without the person, and ends it; from then on it is refused. Nothing about the hub is configured but
+its address.
+
+| Client | Version | Registers itself | Publishes a document | What else is seen |
+|---|---|---|---|---|
+{rows}
+
+"Registers itself" is RFC 7591, "publishes a document" a client ID metadata document that the hub fetches with TLS.
+
+* The SDK for TypeScript refreshes when it is told that its token has too few scopes, which gives it no more. A program on it that wants to ask for more
+  forgets its tokens first.
+* MCP clients compare the address that they were given with the one in the hub's documents. Give them the hub's own name (`SYFTHUB_PUBLIC_URL`; on your own
+  machine `localhost`, not `127.0.0.1`).
+"""
+# Package, where its version is, how it registers, whether it publishes a document, what else.
+CLIENTS = [
+    ("`mcp` (PyPI)", "mcp", "public, `client_secret_basic`, `client_secret_post`", "public",
+     "2026-07-28 and the handshake before it; tools, resources, prompts; asks for more scopes when a tool needs them; a person who does not agree"),
+    ("`@modelcontextprotocol/sdk` (npm)", "@modelcontextprotocol/sdk", "public, `client_secret_basic`, `client_secret_post`", "public",
+     "tools, progress, resources, prompts, completion; asks for more scopes"),
+    ("MCP Inspector's command line (npm)", "@modelcontextprotocol/inspector", "public", "public",
+     "both eras of the protocol; tools, resources, prompts; what it keeps is renewed (its command line never revokes: the test does)"),
+    ("`openid-client` (npm)", "openid-client", "public, `client_secret_basic`, `client_secret_post`", "public",
+     "OpenID Connect with signed ID tokens, `iss`, userinfo, introspection, pushed requests, fewer scopes at a refresh, tokens for `/api`"),
+    ("`authlib` (PyPI)", "authlib", "public, `client_secret_basic`, `client_secret_post` (registered with one request: it has no call for it)", "public",
+     "ID tokens, userinfo, introspection, tokens for `/api`"),
+]  # fmt: skip
 
 
 def main() -> int:
@@ -49,7 +83,15 @@ def written(ledgers: list[dict]) -> str:
         lines.append(f"| `{call}` | {' | '.join(map(cell, outcomes))} | {', '.join(f'`{name}`' for name in refusals)} |")
     reasons = {call: why for ledger in ledgers for call, why in ledger["elsewhere"].items()}
     others = [f"| `{call}` | {why} |" for call, why in sorted(reasons.items())]
-    return HEAD + "\n" + "\n".join(lines) + "\n" + ELSEWHERE + "\n".join(others) + "\n"
+    return HEAD + "\n" + "\n".join(lines) + "\n" + ELSEWHERE + "\n".join(others) + "\n" + oauth()
+
+
+def oauth() -> str:
+    """The clients of `oauth/`, with the versions that are installed."""
+    versions = json.loads((HERE / "oauth" / "package.json").read_text())["dependencies"]
+    versions |= dict(re.findall(r"^([\w-]+)==(\S+)$", (HERE / "requirements.in").read_text(), re.MULTILINE))
+    rows = [f"| {name} | {versions[key]} | {' | '.join(cells)} |" for name, key, *cells in CLIENTS]
+    return OAUTH.format(rows="\n".join(rows))
 
 
 def title(ledger: dict) -> str:

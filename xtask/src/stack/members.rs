@@ -70,6 +70,8 @@ pub(super) struct Settings {
     pub(super) database: String,
     pub(super) redis: String,
     pub(super) address: String,
+    /// Settings besides, for all of them.
+    pub(super) more: Vec<(&'static str, String)>,
 }
 
 /// Starts one service and waits until it is ready.
@@ -96,7 +98,8 @@ pub(super) fn start(
     Ok(service)
 }
 
-fn environment(member: Member, ports: Ports, shared: &Settings) -> Vec<(&'static str, String)> {
+/// Everything that a service finds in its environment.
+pub(super) fn environment(member: Member, ports: Ports, shared: &Settings) -> Vec<(&'static str, String)> {
     let local = |port: u16| format!("127.0.0.1:{port}");
     let mut settings = vec![
         ("ENVIRONMENT", "development".to_owned()),
@@ -125,6 +128,7 @@ fn environment(member: Member, ports: Ports, shared: &Settings) -> Vec<(&'static
         Member::Aggregator => settings.push(("GRPC_PORT", ports.aggregator_grpc.to_string())),
         Member::Mcp => {}
     }
+    settings.extend(shared.more.iter().cloned());
     settings
 }
 

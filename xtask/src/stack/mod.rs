@@ -80,6 +80,11 @@ pub(crate) fn run(port: u16) -> Result<()> {
 impl Stack {
     /// Starts everything but the node and waits until the proxy says that the backend is ready.
     pub(crate) fn start(profile: Profile, port: u16) -> Result<Self> {
+        Self::start_with(profile, port, Vec::new())
+    }
+
+    /// The same with settings besides.
+    pub(crate) fn start_with(profile: Profile, port: u16, more: Vec<(&'static str, String)>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("syfthub-stack-").tempdir()?;
         let ports = members::Ports::choose(port)?;
         let postgres = Postgres::start()?;
@@ -90,6 +95,7 @@ impl Stack {
             database: postgres.url(DATABASE),
             redis: redis.url(),
             address: format!("http://localhost:{port}"),
+            more,
         };
         let start = |member| members::start(member, profile, folder.path(), ports, &settings);
         let backend = start(Member::Backend)?;
@@ -112,6 +118,11 @@ impl Stack {
             token: String::new(),
             folder,
         })
+    }
+
+    /// The settings of the backend, for commands on its data.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        members::environment(Member::Backend, self.ports, &self.settings)
     }
 
     /// Registers a user through the public API, mints a personal access token and starts a node that
@@ -171,7 +182,7 @@ impl Stack {
     }
 
     /// The last words of something that ended although nobody asked it to.
-    fn broken(&mut self) -> Option<String> {
+    pub(crate) fn broken(&mut self) -> Option<String> {
         let services = [&mut self.nginx, &mut self.mcp, &mut self.aggregator, &mut self.backend];
         services.into_iter().chain(self.node.as_mut()).find_map(|service| {
             let status = service.ended()?;
@@ -180,7 +191,7 @@ impl Stack {
     }
 
     /// Asks everything to end, the outermost first.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(node) = &mut self.node {
             node.stop();
         }

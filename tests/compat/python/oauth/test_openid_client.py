@@ -1,0 +1,46 @@
+"""The package `openid-client` for Node, unmodified."""
+
+import pytest
+from programs import run
+
+NAME = "openid-client"
+SCOPE = "openid profile email offline_access read"
+
+
+def journey(world, told: dict, **visit) -> dict:
+    """From registration to the end of the grant."""
+    done, visits = run(world, "openid.mjs", {"scope": SCOPE, **told}, **visit)
+    assert visits[0]["client"] == NAME, visits
+    if "resource" in told:
+        assert done["used"]["username"] == "asker", done["used"]
+    else:
+        assert "discover_syfthub_endpoints" in {tool["name"] for tool in done["used"]["result"]["tools"]}
+    assert (done["user"]["preferred_username"], done["user"]["email"]) == ("asker", "asker@example.com")
+    assert done["claims"]["sub"] == done["user"]["sub"] and done["claims"]["aud"] == done["client"]["client_id"]
+    if told.get("method", "none") != "none":
+        assert done["introspected"]["active"] and done["introspected"]["username"] == "asker", done["introspected"]
+        assert done["over"] == {"active": False}
+    assert done["refused"]["name"] == "WWWAuthenticateChallengeError", done["refused"]
+    assert done["gone"]["code"] == "invalid_grant", done["gone"]
+    assert world.refused(done["first"]["access_token"]) and world.refused(done["last"]["access_token"])
+    return done
+
+
+@pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
+def test_a_program_that_registers_itself(world, method):
+    done = journey(world, {"method": method})
+    assert done["client"]["token_endpoint_auth_method"] == method
+
+
+def test_a_program_that_publishes_a_document(world):
+    document = world.documents.client(NAME, redirect_uris=["http://127.0.0.1/callback"])
+    done = journey(world, {"document": document, "algorithm": "oauth2"})
+    assert done["client"]["client_id"] == document
+
+
+def test_a_request_that_was_pushed_first(world):
+    journey(world, {"method": "client_secret_post", "pushed": True, "narrow": "read"}, javascript=False)
+
+
+def test_a_token_for_the_api(world):
+    journey(world, {"resource": world.api, "scope": f"{SCOPE} full"})
