@@ -34,28 +34,29 @@ and Redis. Each finds the hub's documents by itself, registers, sends its person
 back with a code, uses the token, renews it without the person, and ends it; from then on it is refused. Nothing about the hub is configured but
 its address.
 
-| Client | Version | Registers itself | Publishes a document | What else is seen |
-|---|---|---|---|---|
+| Client | Version | Registers itself | Publishes a document | Made by the operator | What else is seen |
+|---|---|---|---|---|---|
 {rows}
 
-"Registers itself" is RFC 7591, "publishes a document" a client ID metadata document that the hub fetches with TLS.
+"Registers itself" is RFC 7591, "publishes a document" a client ID metadata document that the hub fetches with TLS, "made by the operator" a client of
+`syfthub clients add`.
 
 * The SDK for TypeScript refreshes when it is told that its token has too few scopes, which gives it no more. A program on it that wants to ask for more
   forgets its tokens first.
 * MCP clients compare the address that they were given with the one in the hub's documents. Give them the hub's own name (`SYFTHUB_PUBLIC_URL`; on your own
   machine `localhost`, not `127.0.0.1`).
 """
-# Package, where its version is, how it registers, whether it publishes a document, what else.
+# Package, where its version is, how it registers, how it does with a document, how when the operator made it, what else.
 CLIENTS = [
-    ("`mcp` (PyPI)", "mcp", "public, `client_secret_basic`, `client_secret_post`", "public",
+    ("`mcp` (PyPI)", "mcp", "public, `client_secret_basic`, `client_secret_post`", "public", "the same three",
      "2026-07-28 and the handshake before it; tools, resources, prompts; asks for more scopes when a tool needs them; a person who does not agree"),
-    ("`@modelcontextprotocol/sdk` (npm)", "@modelcontextprotocol/sdk", "public, `client_secret_basic`, `client_secret_post`", "public",
+    ("`@modelcontextprotocol/sdk` (npm)", "@modelcontextprotocol/sdk", "public, `client_secret_basic`, `client_secret_post`", "public", "the same three",
      "tools, progress, resources, prompts, completion; asks for more scopes"),
-    ("MCP Inspector's command line (npm)", "@modelcontextprotocol/inspector", "public", "public",
+    ("MCP Inspector's command line (npm)", "@modelcontextprotocol/inspector", "public", "public", "public, `client_secret_basic`",
      "both eras of the protocol; tools, resources, prompts; what it keeps is renewed (its command line never revokes: the test does)"),
-    ("`openid-client` (npm)", "openid-client", "public, `client_secret_basic`, `client_secret_post`", "public",
-     "OpenID Connect with signed ID tokens, `iss`, userinfo, introspection, pushed requests, fewer scopes at a refresh, tokens for `/api`"),
-    ("`authlib` (PyPI)", "authlib", "public, `client_secret_basic`, `client_secret_post` (registered with one request: it has no call for it)", "public",
+    ("`openid-client` (npm)", "openid-client", "public, `client_secret_basic`, `client_secret_post`", "public", "the same three",
+     "OpenID Connect with signed ID tokens, `iss`, userinfo, introspection, pushed requests, DPoP, fewer scopes at a refresh, tokens for `/api`"),
+    ("`authlib` (PyPI)", "authlib", "public, `client_secret_basic`, `client_secret_post` (registered with one request: it has no call for it)", "public", "the same three",
      "ID tokens, userinfo, introspection, tokens for `/api`"),
 ]  # fmt: skip
 

@@ -51,6 +51,15 @@ class World:
         self.server = document(f"{hub.url}/.well-known/oauth-authorization-server/mcp")
         self.issuer = self.server["issuer"]
 
+    def made_by_the_operator(self, name: str, method: str, *more: str, redirect: str = "http://127.0.0.1/callback") -> dict:
+        """What an operator hands to a program that cannot register: its id, and its secret if it has one."""
+        public = ["--public"] if method == "none" else []
+        told = self.hub.command("clients", "add", name, "--redirect-uri", redirect, *public, *more, "--json")
+        made = json.loads(told)
+        assert (made.get("client_secret") is None) == (method == "none"), made
+        known = {name: made[name] for name in ("client_id", "client_secret") if made.get(name)}
+        return known | {"token_endpoint_auth_method": method}
+
     def refused(self, token: str, scheme: str = "Bearer") -> bool:
         """Whether the MCP endpoint refuses a token."""
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}

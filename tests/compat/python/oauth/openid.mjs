@@ -89,7 +89,7 @@ await run(async (told, callback) => {
     last = await oidc.refreshTokenGrant(config, first.refresh_token, { resource }, { DPoP });
     check(last.access_token !== first.access_token && last.refresh_token !== first.refresh_token, "the tokens are the same");
     await use(config, told, last.access_token, DPoP);
-    if (DPoP) {
+    if (DPoP && !asks) {
       const other = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair("ES256"));
       done.stolen = await refusal(oidc.refreshTokenGrant(config, last.refresh_token, { resource }, { DPoP: other }));
     }

@@ -106,6 +106,11 @@ def test_a_program_that_is_registered(world, callback, method):
     journey(world, callback, registered(world, callback, method), method, world.mcp, lists_tools(world))
 
 
+@pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
+def test_a_program_that_the_operator_made(world, callback, method):
+    journey(world, callback, world.made_by_the_operator(NAME, method), method, world.mcp, lists_tools(world))
+
+
 def test_a_program_that_publishes_a_document(world, callback):
     document = world.documents.client(NAME, redirect_uris=[callback.uri])
     journey(world, callback, {"client_id": document}, "none", world.mcp, lists_tools(world), javascript=False)

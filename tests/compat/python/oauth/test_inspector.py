@@ -88,7 +88,7 @@ class Inspector:
         file.write_text(json.dumps(kept))
 
 
-def refresh_and_be_sent_away(inspector: Inspector) -> None:
+def refresh_and_be_sent_away(inspector: Inspector, made: dict | None = None) -> None:
     first = inspector.tokens()
     inspector.spoil()
     inspector.ask("tools/list", "--stored-auth-only")
@@ -97,8 +97,8 @@ def refresh_and_be_sent_away(inspector: Inspector) -> None:
     assert len(inspector.visits) == 1, "a refresh needs nobody"
 
     # What its command line got it does not revoke itself, also with `--relogin`: it keeps no address for that.
-    client = re.search(r'"client_id": *"([^"]+)"', (inspector.folder / "oauth.json").read_text())[1]
-    form = {"token": renewed["refresh_token"], "client_id": client}
+    client = made or {"client_id": re.search(r'"client_id": *"([^"]+)"', (inspector.folder / "oauth.json").read_text())[1]}
+    form = {"token": renewed["refresh_token"], **client}
     httpx.post(inspector.world.server["revocation_endpoint"], data=form, timeout=PATIENCE).raise_for_status()
     for tokens in (first, renewed):
         assert inspector.world.refused(tokens["access_token"])
@@ -140,6 +140,15 @@ def test_a_program_that_publishes_a_document(world, tmp_path):
     assert "localhost" in inspector.visits[0]["text"], "who vouches for the name"
     assert document in (tmp_path / "oauth.json").read_text()
     refresh_and_be_sent_away(inspector)
+
+
+@pytest.mark.parametrize("method", ["none", "client_secret_basic"])
+def test_a_program_that_the_operator_made(world, tmp_path, method):
+    made = world.made_by_the_operator(NAME, method, redirect="http://127.0.0.1/oauth/callback")
+    secret = ["--client-secret", made["client_secret"]] if method != "none" else []
+    inspector = Inspector(world, tmp_path, "--client-id", made["client_id"], *secret)
+    assert "keeper/field-notes" in json.dumps(inspector.ask("tools/call", "--tool-name", "discover_syfthub_endpoints"))
+    refresh_and_be_sent_away(inspector, made)
 
 
 def test_nobody_at_a_terminal_is_told_to_sign_in(world, tmp_path):

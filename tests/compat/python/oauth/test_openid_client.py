@@ -38,6 +38,21 @@ def test_a_program_that_publishes_a_document(world):
     assert done["client"]["client_id"] == document
 
 
+@pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
+def test_a_program_that_the_operator_made(world, method):
+    fixed = world.made_by_the_operator(NAME, method)
+    done = journey(world, {"method": method, "fixed": fixed})
+    assert done["client"]["client_id"] == fixed["client_id"]
+
+
+@pytest.mark.parametrize("method", ["none", "client_secret_basic"])
+def test_tokens_that_are_bound_to_a_key(world, method):
+    done = journey(world, {"method": method, "dpop": True, "pushed": method != "none"})
+    assert done["first"]["token_type"] == done["last"]["token_type"] == "dpop"
+    if method == "none":
+        assert done["stolen"]["code"] in ("invalid_dpop_proof", "invalid_grant"), done["stolen"]
+
+
 def test_a_request_that_was_pushed_first(world):
     journey(world, {"method": "client_secret_post", "pushed": True, "narrow": "read"}, javascript=False)
 

@@ -155,6 +155,16 @@ async def test_a_program_that_publishes_a_document(world, callback):
     await refresh_and_be_sent_away(program)
 
 
+@pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
+async def test_a_program_that_the_operator_made(world, callback, method):
+    static = world.made_by_the_operator(NAME, method)
+    program = Program(world, callback, static=static)
+    async with program.connect() as client:
+        await look_around(client)
+    assert program.storage.client.client_id == static["client_id"]
+    await refresh_and_be_sent_away(program)
+
+
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 async def test_both_eras_of_the_protocol(world, callback, mode):
     program = Program(world, callback)

@@ -36,6 +36,13 @@ def test_a_program_that_publishes_a_document(world):
     assert done["client"]["client_id"] == document and "localhost" in visits[0]["text"]
 
 
+@pytest.mark.parametrize("method", ["none", "client_secret_basic", "client_secret_post"])
+def test_a_program_that_the_operator_made(world, method):
+    fixed = {**world.made_by_the_operator(NAME, method), "issuer": world.issuer}
+    done, _ = journey(world, {"fixed": fixed})
+    assert done["client"] == fixed
+
+
 def test_more_is_asked_for_when_it_is_needed(world):
     more = {"name": "Kept by another program", "type": "data_source"}
     done, visits = journey(world, {"more": more}, javascript=False)
