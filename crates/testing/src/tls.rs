@@ -46,6 +46,22 @@ impl Authority {
     /// Starts a server whose certificate is for `name` and good in `period`; it answers everything with `json`, in which
     /// `{port}` stands for its port.
     pub async fn serve(&self, name: &str, period: Period, json: &str) -> TlsServer {
+        self.answering(name, period, |port| {
+            let json = json.replace("{port}", &port.to_string());
+            let length = json.len();
+            format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{json}"
+            )
+        })
+        .await
+    }
+
+    /// The same for one that answers everything with this text, head and all, in which `{port}` stands for its port.
+    pub async fn serve_text(&self, name: &str, answer: &str) -> TlsServer {
+        self.answering(name, Period::Now, |port| answer.replace("{port}", &port.to_string())).await
+    }
+
+    async fn answering(&self, name: &str, period: Period, answer: impl FnOnce(u16) -> String) -> TlsServer {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         if period == Period::Past {
             (params.not_before, params.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
@@ -60,7 +76,7 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .expect("the key belongs to the certificate");
-        TlsServer::start(TlsAcceptor::from(Arc::new(config)), json).await
+        TlsServer::start(TlsAcceptor::from(Arc::new(config)), answer).await
     }
 }
 
@@ -80,14 +96,10 @@ impl Drop for TlsServer {
 }
 
 impl TlsServer {
-    async fn start(acceptor: TlsAcceptor, json: &str) -> Self {
+    async fn start(acceptor: TlsAcceptor, answer: impl FnOnce(u16) -> String) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("no free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
-        let json = json.replace("{port}", &port.to_string());
-        let length = json.len();
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{json}"
-        );
+        let answer = answer(port);
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&requests);
         #[expect(clippy::disallowed_methods, reason = "aborted when the server is dropped")]

@@ -70,6 +70,7 @@ fn one_audience_is_a_text_and_several_are_a_list() {
     assert!(with(&json!({"aud": ["other", API]})).is_ok());
 }
 
+// Covers: RFC9068-4-exp, RFC9068-4-iss, RFC9068-4-aud
 #[test]
 fn each_claim_is_checked() {
     let token = AccessError::Token;

@@ -69,7 +69,9 @@ async fn advance(oauth: &OAuth, from: ClientIp, headers: &HeaderMap, pending: &P
         None => Vec::new(),
     };
     let now = oauth.0.clock.now().as_secs();
-    let signed_in_at = person.as_ref().map(|person| person.signed_in_at);
+    let signed_in_at = person
+        .as_ref()
+        .map(|person| if pending.was_begun_with(&person.session) { i64::MIN } else { person.signed_in_at });
     match (step(pending, signed_in_at, now, &consented), person) {
         (Step::Refuse(code), _) => Ok(refuse(oauth, pending, code)),
         (Step::Agree, Some(person)) => agree(oauth, from, pending, &person).await,

@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, json};
+use syfthub_proto::oauth as wire;
 use syfthub_web::ClientIp;
 use uuid::Uuid;
 
@@ -60,7 +61,7 @@ enum Refusal {
     /// Told to the person: nobody knows where the browser could safely be sent.
     Page(StatusCode, String),
     /// Told to the client.
-    Back { redirect_uri: String, state: Option<String>, code: &'static str, text: String },
+    Back { client_id: String, redirect_uri: String, state: Option<String>, code: &'static str, text: String },
 }
 
 /// Checks a request and shows a page for it, or sends the browser back at once.
@@ -74,7 +75,8 @@ pub(super) async fn authorize(
     match read(&oauth, &params, from).await {
         Ok(pending) => {
             let mark = Mark::of(&headers, &oauth.0.browser);
-            let pending = Pendings::bound(pending, &mark);
+            let session = oauth.0.browser.read(&headers);
+            let pending = Pendings::begun_with(Pendings::bound(pending, &mark), session.as_ref());
             let mut answer = approval::proceed(&oauth, from, &headers, &pending).await;
             if let Ok(cookie) = mark.to_cookie(&oauth.0.browser) {
                 answer.headers_mut().append(header::SET_COOKIE, cookie);
@@ -82,10 +84,33 @@ pub(super) async fn authorize(
             answer
         }
         Err(Refusal::Page(status, text)) => pages::error(&oauth, status, &text).await,
-        Err(Refusal::Back { redirect_uri, state, code, text }) => {
-            refused(&oauth, &redirect_uri, state.as_deref(), code, &text)
+        Err(Refusal::Back { client_id, redirect_uri, state, code, text }) => {
+            let back = address_of_refusal(&oauth, &redirect_uri, state.as_deref(), code, &text);
+            let silent = params.first("prompt") == "none";
+            if silent || redirects::is_local(&redirect_uri) || known(&oauth, &headers, &client_id).await {
+                return see_other(&back);
+            }
+            pages::astray(&oauth, &back, &text).await
         }
     }
+}
+
+/// Whether whoever looks let this client in before. Anybody can register an address and send people there through a
+/// wrong request, so others are asked first (RFC 9700, section 4.11.2).
+async fn known(oauth: &OAuth, headers: &HeaderMap, client_id: &str) -> bool {
+    let Ok(Some(person)) = approval::person(oauth, headers).await else { return false };
+    for resource in [Resource::Mcp, Resource::Api] {
+        let question = wire::FindConsentRequest {
+            user_id: person.user_id,
+            client_id: client_id.to_owned(),
+            resource: oauth.urls().name_of(resource).to_owned(),
+        };
+        // A hub that cannot say is asked again with the next request.
+        if oauth.0.hub.find_consent(question).await.is_ok_and(|consent| !consent.scopes.is_empty()) {
+            return true;
+        }
+    }
+    false
 }
 
 /// The same by a form (OpenID Connect Core 1.0, section 3.1.2.1). Cookies do not come with a form of another site, so
@@ -104,10 +129,20 @@ pub(super) fn refused(
     code: &str,
     text: &str,
 ) -> Response {
+    see_other(&address_of_refusal(oauth, redirect_uri, state, code, text))
+}
+
+fn address_of_refusal(
+    oauth: &OAuth,
+    redirect_uri: &str,
+    state: Option<&str>,
+    code: &str,
+    text: &str,
+) -> String {
     let mut told = vec![("error", code), ("error_description", text)];
     told.extend(state.map(|state| ("state", state)));
     told.push(("iss", oauth.urls().issuer()));
-    see_other(&redirects::with(redirect_uri, &told))
+    redirects::with(redirect_uri, &told)
 }
 
 /// A redirect that nobody keeps, and after which a form is not sent again.
@@ -151,6 +186,7 @@ async fn read(oauth: &OAuth, params: &Params, from: ClientIp) -> Result<Pending,
     }
     let state = params.one("state").ok().flatten().filter(|state| state.len() <= LONGEST_STATE);
     let back = |error: OAuthError| Refusal::Back {
+        client_id: client.id.clone(),
         redirect_uri: redirect_uri.clone(),
         state: state.map(str::to_owned),
         code: error.code(),
@@ -213,6 +249,8 @@ fn wanted(
     let prompt = Prompt::read(params.one("prompt")?)?;
     let max_age = params.one("max_age")?.map(str::parse::<u32>).transpose();
     let max_age = max_age.map_err(|_| bad("max_age must be a number of seconds"))?;
+    // No sign-in of before is young enough then.
+    let login = prompt.login || max_age == Some(0);
     Ok(Pending {
         id: Uuid::now_v7().to_string(),
         client_id: client.id.clone(),
@@ -225,7 +263,8 @@ fn wanted(
         challenge,
         nonce: nonce.map(str::to_owned),
         key: named(params.one("dpop_jkt")?)?,
-        sign_in_again: prompt.login,
+        sign_in_again: login,
+        session: String::new(),
         ask_again: prompt.consent,
         silent: prompt.none,
         max_age: max_age.map(i64::from),

@@ -56,7 +56,7 @@ fn protected_resource(urls: &Urls, resource: Resource) -> Value {
     json!({
         "resource": urls.name_of(resource),
         "authorization_servers": [urls.issuer()],
-        "scopes_supported": scopes::offered(resource),
+        "scopes_supported": scopes::of_resource(resource),
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": ALGORITHMS,
         "dpop_bound_access_tokens_required": false,

@@ -25,15 +25,10 @@ pub(crate) const LARGEST: usize = 64 * 1024;
 const USUAL: Duration = Duration::from_mins(15);
 const LEAST: Duration = Duration::from_mins(1);
 const MOST: Duration = Duration::from_hours(24);
-/// How long a document that is not there is not looked for again.
-const ABSENT: Duration = Duration::from_secs(30);
 
-/// What is kept of a document.
+/// What is kept of a good document; one that is missing or wrong is looked for again.
 #[derive(Serialize, Deserialize)]
-enum Kept {
-    Good(String),
-    Bad(String),
-}
+struct Kept(String);
 
 /// Fetches and keeps documents.
 #[derive(Debug)]
@@ -67,27 +62,24 @@ impl Documents {
         let key = format!("oauth-document:{}", hex::encode(Sha256::digest(id.as_bytes())));
         // A cache that is down costs a fetch, no sign-in.
         let kept: Option<Kept> = self.cache.get_json(&key).await.unwrap_or_default();
-        let kept = if let Some(kept) = kept {
-            kept
+        let json = if let Some(Kept(json)) = kept {
+            json
         } else {
             let limited = self.limiter.check("oauth-document", &asks.limit_bucket(), self.rule).await;
             limited.map_err(ApiError::into_error)?;
             let (kept, time) = match self.fetch(id, &url).await {
-                Ok((metadata, time)) => (Kept::Good(metadata.to_json()), time),
-                Err(why) => (Kept::Bad(why), ABSENT),
+                Ok((metadata, time)) => (Kept(metadata.to_json()), time),
+                Err(why) => return Ok(Err(why)),
             };
             if let Err(error) = self.cache.put_json(&key, &kept, time).await {
                 tracing::debug!(%error, "oauth.document.not_kept");
             }
-            kept
+            kept.0
         };
         let host = url.host_str().unwrap_or_default().to_owned();
-        Ok(match kept {
-            Kept::Good(json) => Metadata::stored(&json)
-                .map(|metadata| Client::published(id.to_owned(), host, metadata))
-                .ok_or_else(|| "The document of this client cannot be read".to_owned()),
-            Kept::Bad(why) => Err(why),
-        })
+        Ok(Metadata::stored(&json)
+            .map(|metadata| Client::published(id.to_owned(), host, metadata))
+            .ok_or_else(|| "The document of this client cannot be read".to_owned()))
     }
 
     async fn fetch(&self, id: &str, url: &Url) -> std::result::Result<(Metadata, Duration), String> {
@@ -194,6 +186,7 @@ mod tests {
         }
     }
 
+    // Covers: CIMD-5.2-cache
     #[test]
     fn documents_are_kept_as_they_say_within_bounds() {
         let of = |text: &'static str| {

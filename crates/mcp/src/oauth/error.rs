@@ -74,6 +74,14 @@ impl OAuthError {
         told
     }
 
+    /// 401 without a token: there is nothing to call wrong (RFC 6750, section 3.1).
+    pub(crate) fn token_missing() -> Self {
+        let text = "Send an access token in the header Authorization: Bearer";
+        let mut error = Self::with_status(StatusCode::UNAUTHORIZED, "invalid_token", text);
+        error.0.challenge = Some("Bearer realm=\"SyftHub\"".to_owned());
+        error
+    }
+
     /// 403 for a token that may not do this.
     pub(crate) fn insufficient_scope(scope: &str) -> Self {
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");

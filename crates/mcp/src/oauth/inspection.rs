@@ -103,10 +103,10 @@ pub(super) async fn userinfo(
     headers: HeaderMap,
 ) -> OAuthResult<Response> {
     oauth.0.limits.program(from).await?;
-    let wrong = || OAuthError::invalid_token("The access token is missing, not good, or over");
+    let wrong = || OAuthError::invalid_token("The access token is not good, or over");
     let bound = Bound::from_headers(&headers);
     let token = bound.as_ref().map(|Bound(token)| token.clone()).or(Bearer::from_headers(&headers).0);
-    let token = token.ok_or_else(wrong)?;
+    let token = token.ok_or_else(OAuthError::token_missing)?;
     let claims = oauth.verify(token.expose(), &ANYWHERE).await?.map_err(|_| wrong())?;
     match (&claims.cnf, bound) {
         (None, None) => {}

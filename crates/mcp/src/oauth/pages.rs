@@ -180,6 +180,22 @@ pub(super) async fn error(oauth: &OAuth, status: StatusCode, text: &str) -> Resp
     framed(&options.instance_name, "This did not work", Some(&told), None, &body)
 }
 
+/// For a wrong request of a program that whoever looks never let in: they decide whether to go back to it.
+pub(super) async fn astray(oauth: &OAuth, back: &str, text: &str) -> Response {
+    let options = options(oauth).await;
+    let body = html! {
+        h1 { "This did not work" }
+        p role="alert" { "The request of a program was wrong: " (text) "." }
+        p {
+            "You did not let this program in before. If you know " strong.host { (redirects::shown(back)) } ", you can "
+            a href=(back) rel="noreferrer" { "go back to it" } "."
+        }
+        p.small { a href=(format!("{}/", oauth.urls().home())) { "To the start page of the hub" } }
+    };
+    let told = Told { text: String::new(), status: StatusCode::BAD_REQUEST, after: None };
+    framed(&options.instance_name, "This did not work", Some(&told), None, &body)
+}
+
 /// For a request that is not of this browser, or too old.
 pub(super) async fn over(oauth: &OAuth) -> Response {
     let text = "This request is over, or it was begun in another browser, or cookies are blocked here; go back to the program and begin again";

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use syfthub_auth::SealedBox;
+use syfthub_config::Secret;
 use syfthub_domain::{Error, Result, SharedClock};
 use syfthub_web::browser::{BrowserCookie, cookie};
 
@@ -49,6 +50,9 @@ pub(crate) struct Pending {
     pub(crate) key: String,
     /// The person has to sign in anew.
     pub(crate) sign_in_again: bool,
+    /// Hash of the session that the browser had when it began, if that one will not do.
+    #[serde(default)]
+    pub(crate) session: String,
     /// The person has to be asked, whatever was agreed to before.
     pub(crate) ask_again: bool,
     /// Nobody may be shown a page.
@@ -100,6 +104,17 @@ pub(crate) fn set_cookie(hub: &BrowserCookie, name: &str, value: &str, seconds: 
     HeaderValue::from_str(&text).map_err(Error::internal)
 }
 
+fn hashed(session: &Secret) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(session.expose().as_bytes()))
+}
+
+impl Pending {
+    /// Whether this is the session that the browser had when it began, and that will not do.
+    pub(crate) fn was_begun_with(&self, session: &Secret) -> bool {
+        self.sign_in_again && self.session == hashed(session)
+    }
+}
+
 const fn name(hub: &BrowserCookie) -> &'static str {
     if hub.is_secure() { "__Host-syfthub_oauth" } else { "syfthub_oauth" }
 }
@@ -113,6 +128,15 @@ impl Pendings {
     pub(crate) fn bound(mut pending: Pending, mark: &Mark) -> Pending {
         pending.browser = mark.hash();
         pending
+    }
+
+    /// Remembers the session that a browser has, when its person has to sign in anew: seconds are too coarse to tell
+    /// a session that began before the request from one that began after it.
+    pub(crate) fn begun_with(pending: Pending, session: Option<&Secret>) -> Pending {
+        match session.filter(|_| pending.sign_in_again) {
+            Some(session) => Pending { session: hashed(session), ..pending },
+            None => pending,
+        }
     }
 
     /// As a text for a form or an address; `None` when it is too long for one.
@@ -155,7 +179,6 @@ impl Pendings {
 mod tests {
     use axum::http::header;
     use syfthub_auth::MasterKey;
-    use syfthub_config::Secret;
     use syfthub_domain::{FixedClock, Timestamp};
 
     use super::*;
@@ -188,6 +211,23 @@ mod tests {
         assert_eq!(Mark::of(&with(&mark), &hub).0, mark.0);
         let long = Pending { state: Some("x".repeat(6000)), ..pending() };
         assert_eq!(at(1000).seal(&long).unwrap(), None);
+    }
+
+    // Covers: RFC9126-2.2-expires, RFC9126-2.2-bound
+    #[test]
+    fn a_pushed_request_waits_for_its_own_browser_and_not_for_long() {
+        let master = MasterKey::new(&Secret::new("k".to_owned()));
+        let at = |secs| {
+            let clock = FixedClock::new(Timestamp::from_secs(secs));
+            Pendings::new(SealedBox::new(&master, None, LABEL), clock)
+        };
+        let pushed = Pending { client_id: "client".to_owned(), ..pending() };
+        let text = at(1000).push(&pushed).unwrap().unwrap();
+        assert_eq!(at(1089).pushed(&text, "client").map(|pending| pending.begun_at), Some(1089));
+        assert!(at(1000 + PUSHED_SECONDS).pushed(&text, "client").is_none());
+        assert!(at(1000).pushed(&text, "other").is_none());
+        let own = at(1000).seal(&pushed).unwrap().unwrap();
+        assert!(at(1000).pushed(&own, "client").is_none(), "a request of a page is none that was pushed");
     }
 
     #[test]

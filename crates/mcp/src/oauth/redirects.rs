@@ -1,6 +1,5 @@
 //! Where a browser may be sent back to.
 
-use syfthub_web::redirect_uri::is_loopback;
 pub(crate) use syfthub_web::redirect_uri::refusal;
 use url::{Host, Url};
 
@@ -13,12 +12,18 @@ pub(crate) fn matches(registered: &str, requested: &str) -> bool {
     if registered == requested {
         return true;
     }
-    let parts = |text: &str| {
-        let mut url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && is_loopback(url))?;
-        url.set_port(None).ok()?;
-        Some(url)
-    };
-    parts(registered).is_some_and(|known| parts(requested) == Some(known))
+    without_port(registered).is_some_and(|known| without_port(requested) == Some(known))
+}
+
+/// An address on the own machine without its port, otherwise as it is written: what means the same in another spelling
+/// is another address.
+fn without_port(text: &str) -> Option<(&str, &str)> {
+    let rest = text.strip_prefix("http://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let host = ["localhost", "127.0.0.1", "[::1]"].into_iter().find(|host| authority.starts_with(host))?;
+    let port = authority.get(host.len()..)?;
+    let plain = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+    (port.is_empty() || port.strip_prefix(':').is_some_and(plain)).then_some((host, path))
 }
 
 /// Whether it leads to a program on the machine of whoever looks.
@@ -117,6 +122,10 @@ mod tests {
             ("http://localhost/cb", "http://localhost:9/cb?x"),
             ("http://localhost/cb", "http://localhost:9@evil.example/cb"),
             ("http://localhost/cb", "http://localhost.evil.example/cb"),
+            ("http://localhost/cb", "http://localhost:9/x/../cb"),
+            ("http://localhost/cb", "http://LOCALHOST:9/cb"),
+            ("http://127.0.0.1/cb", "http://2130706433:9/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:/cb"),
         ] {
             assert!(!matches(registered, requested), "{requested}");
         }

@@ -16,6 +16,11 @@ pub(crate) fn offered(resource: Resource) -> Vec<&'static str> {
     IDENTITY.iter().chain(access).copied().collect()
 }
 
+/// What a resource says that it knows. Staying connected is between a client and the authorization server.
+pub(crate) fn of_resource(resource: Resource) -> Vec<&'static str> {
+    offered(resource).into_iter().filter(|scope| *scope != "offline_access").collect()
+}
+
 /// Everything that can be asked for anywhere.
 pub(crate) fn all() -> Vec<&'static str> {
     offered(Resource::Api)

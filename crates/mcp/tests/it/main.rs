@@ -11,6 +11,7 @@ mod oauth;
 mod oauth_browser;
 mod oauth_clients;
 mod oauth_documents;
+mod oauth_fetching;
 mod oauth_hub;
 mod protocol;
 mod scopes;

@@ -27,6 +27,7 @@ fn claims(token: &str) -> Value {
     serde_json::from_slice(&base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
+// Covers: MCP2025-11-25-token-passed-on, MCP2026-07-28-token-passed-on
 #[tokio::test]
 async fn a_public_client_gets_from_nothing_to_a_tool_and_back() {
     let service = hub();

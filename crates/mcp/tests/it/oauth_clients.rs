@@ -34,6 +34,9 @@ fn program(server: &TlsServer) -> Program {
     Program { id, secret: None, registered: Value::Null }
 }
 
+// Covers: CIMD-5-fetch, CIMD-5.2-cache, CIMD-8.5-host, MCP2025-11-25-overview-cimd
+// Covers: MCP2025-11-25-cimd-fetch, MCP2025-11-25-cimd-cache, MCP2026-07-28-overview-cimd
+// Covers: MCP2026-07-28-cimd-fetch, MCP2026-07-28-cimd-cache
 #[tokio::test]
 async fn a_client_that_publishes_what_it_is_needs_no_registration() {
     let (server, outside) = published(&document()).await;
@@ -52,6 +55,8 @@ async fn a_client_that_publishes_what_it_is_needs_no_registration() {
     assert_eq!(server.requests(), 1, "the document is kept");
 }
 
+// Covers: CIMD-3-compare, CIMD-4-client-id, CIMD-4.1-secret, CIMD-5.1-abort, MCP2025-11-25-cimd-client-id
+// Covers: MCP2025-11-25-cimd-structure, MCP2026-07-28-cimd-client-id, MCP2026-07-28-cimd-structure
 #[tokio::test]
 async fn a_document_about_somebody_else_is_refused_on_a_page() {
     for (key, value, says) in [
@@ -72,6 +77,7 @@ async fn a_document_about_somebody_else_is_refused_on_a_page() {
     }
 }
 
+// Covers: CIMD-3-https, CIMD-3-plain
 #[tokio::test]
 async fn nobody_is_asked_for_a_document_at_an_address_that_is_no_id() {
     let (server, outside) = published(&document()).await;

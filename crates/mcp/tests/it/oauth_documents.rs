@@ -97,6 +97,7 @@ async fn a_client_is_told_what_is_wrong_with_its_request() {
     let service = hub();
     let program = register(&service.router, json!({})).await;
     let mut browser = Browser::new(&service.router);
+    browser.code(&program.authorize(&[])).await;
     let long = "x".repeat(129);
     for (changes, error) in [
         ([("response_type", "token")], "unsupported_response_type"),
@@ -108,7 +109,6 @@ async fn a_client_is_told_what_is_wrong_with_its_request() {
         ([("code_challenge_method", "")], "invalid_request"),
         ([("resource", "https://other.example/mcp")], "invalid_target"),
         ([("scope", "everything")], "invalid_scope"),
-        ([("prompt", "none")], "login_required"),
         ([("prompt", "dance")], "invalid_request"),
         ([("request", "x.y.z")], "request_not_supported"),
         ([("response_mode", "fragment")], "invalid_request"),
@@ -121,6 +121,12 @@ async fn a_client_is_told_what_is_wrong_with_its_request() {
     }
     let twice = format!("{}&scope=read", program.authorize(&[]));
     assert_eq!(told(&browser.get(&twice).await)["error"], "invalid_request");
+    let mut nobody = Browser::new(&service.router);
+    let silent = nobody.get(&program.authorize(&[("prompt", "none")])).await;
+    assert_eq!(told(&silent)["error"], "login_required");
+    let page = nobody.get(&program.authorize(&[("scope", "everything")])).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "whoever never let it in is asked before they go there");
+    assert!(page.text.contains("error=invalid_scope") && !page.headers.contains_key("location"));
 }
 
 #[tokio::test]
@@ -157,6 +163,7 @@ async fn a_registration_can_be_read_changed_and_taken_back() {
     }
 }
 
+// Covers: RFC7591-3-limit
 #[tokio::test]
 async fn an_address_registers_only_so_often() {
     let service = service_with(|settings| settings.rate_limits.auth = Rule::per_seconds(2, 60));

@@ -84,8 +84,8 @@ pub async fn hold_grant(tx: &mut Tx, hash: &str) -> Result<Option<GrantRow>> {
     Ok(hold(tx, hash).await?.map(|held| held.grant))
 }
 
-/// Exchanges a refresh token. A consumed one that comes back within [`GRACE`] is answered like the first time, later
-/// it ends the grant. What does not fit the grant leaves the token as it is.
+/// Exchanges a refresh token. A consumed one that comes back within [`GRACE`], before its successor was used, is answered
+/// like the first time; later it ends the grant. What does not fit the grant leaves the token as it is.
 pub async fn rotate(tx: &mut Tx, presented: &Presented<'_>, now: Timestamp) -> Result<Exchange> {
     const CONSUME: &str =
         "UPDATE oauth_refresh_tokens SET consumed_at = $2 WHERE token_hash = $1 AND consumed_at IS NULL";
@@ -102,7 +102,13 @@ pub async fn rotate(tx: &mut Tx, presented: &Presented<'_>, now: Timestamp) -> R
     if token_expires_at <= now {
         return Ok(Exchange::Expired);
     }
-    if token_consumed_at.is_some_and(|at| now.since(at) > GRACE) {
+    let reused = match token_consumed_at {
+        Some(at) if now.since(at) > GRACE => true,
+        // Whoever uses the successor has got it, so nobody can still be waiting for it.
+        Some(_) => hold(tx, presented.next.hash).await?.is_some_and(|next| next.token_consumed_at.is_some()),
+        None => false,
+    };
+    if reused {
         grants::revoke(tx, &grant.id, now).await?;
         return Ok(Exchange::Reused(Box::new(grant)));
     }

@@ -77,6 +77,7 @@ contract! {
         assert!(!live(&db, "g", at(1)).await);
     }
 
+    // Covers: RFC6749-4.1.2-short
     async fn what_does_not_fit_leaves_a_code_as_it_is(db: Db) {
         let alice = add_user(&db, "alice").await.id;
         agreed(&db, "g", alice).await;
@@ -154,6 +155,7 @@ contract! {
         assert_eq!(all.scopes, all.grant.scopes, "fewer scopes were for one access token");
     }
 
+    // Covers: RFC9700-4.14.2-unused
     async fn what_does_not_fit_leaves_a_refresh_token_as_it_is(db: Db) {
         with_refresh(&db).await;
         let right = rotation("r0", "r1", at(2));
