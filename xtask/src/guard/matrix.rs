@@ -28,7 +28,7 @@ pub(super) fn check(repository: &Repository) -> Vec<String> {
     faults
         .extend(unproved.map(|row| format!("{} has no test: add `// Covers: {}` above one", row.id, row.id)));
     if faults.is_empty() && repository.text(TABLE).ok() != Some(&render(&sources, &claims)) {
-        faults.push(format!("{TABLE} is out of date; run `make gen` and commit the result"));
+        faults.push(format!("{TABLE} is out of date; run `make gen` (or `xtask matrix`, which writes only this) and commit the result"));
     }
     faults
 }

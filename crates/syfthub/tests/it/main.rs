@@ -7,5 +7,8 @@ mod doctor_mcp;
 mod hub;
 mod node;
 mod oauth;
+mod oauth_attacks;
+mod oauth_journey;
+mod oauth_rules;
 mod serve;
 mod setup;
