@@ -32,7 +32,11 @@ class Callback:
 
     def address(self) -> str:
         """The whole address that the browser came with; each is given once."""
-        return f"http://127.0.0.1:{self.server.server_port}{self.came.get(timeout=PATIENCE)}"
+        try:
+            path = self.came.get(timeout=PATIENCE)
+        except queue.Empty:
+            raise AssertionError(f"nobody came back to {self.uri} within {PATIENCE:.0f} s") from None
+        return f"http://127.0.0.1:{self.server.server_port}{path}"
 
     def answer(self) -> dict[str, str]:
         """What the browser brought."""
