@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ pub struct NodeConfig {
     /// The issuer that satellite tokens must name; `None` means what the hub names in a token that it mints for the
     /// publisher, or `hub` without a slash at its end when it mints none.
     pub issuer: Option<String>,
-    /// A personal access token of the publisher with scope `write` or `full`.
-    pub token: Secret,
+    /// The credential of the publisher: a personal access token with scope `write` or `full`, or what renews itself.
+    pub token: Arc<dyn Tokens>,
     /// The documents to publish.
     pub source: Option<SourceConfig>,
     /// The model to publish.
@@ -41,13 +42,13 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// A node that publishes nothing yet, with the usual values elsewhere: public, free port on loopback,
+    /// A node with a token that stays as it is, that publishes nothing yet, with the usual values elsewhere: public, free port on loopback,
     /// a report every minute.
     pub fn new(hub: Url, token: Secret, state_dir: PathBuf) -> Self {
         Self {
             hub,
             issuer: None,
-            token,
+            token: Arc::new(Fixed(token)),
             source: None,
             model: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -58,6 +59,34 @@ impl NodeConfig {
             report_every: Duration::from_mins(1),
             clock: Arc::new(SystemClock),
         }
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenFault {
+    /// It cannot be had now; later it may.
+    Away(String),
+    /// It cannot be had until somebody does something.
+    Refused(String),
+}
+
+/// What [`Tokens::token`] gives.
+pub type TokenFuture<'t> = Pin<Box<dyn Future<Output = Result<Secret, TokenFault>> + Send + 't>>;
+
+/// Where the publisher's credential comes from, asked before every call to the hub.
+pub trait Tokens: std::fmt::Debug + Send + Sync {
+    /// The token to send now.
+    fn token(&self) -> TokenFuture<'_>;
+}
+
+/// A token that stays as it is.
+#[derive(Debug)]
+pub(crate) struct Fixed(pub(crate) Secret);
+
+impl Tokens for Fixed {
+    fn token(&self) -> TokenFuture<'_> {
+        Box::pin(std::future::ready(Ok(self.0.clone())))
     }
 }
 

@@ -11,7 +11,10 @@ mod passages;
 mod server;
 mod text;
 
-pub use config::{Corpus, EmbeddedDocument, ModelConfig, NodeConfig, Progress, Quiet, SourceConfig, Summary};
+pub use config::{
+    Corpus, EmbeddedDocument, ModelConfig, NodeConfig, Progress, Quiet, SourceConfig, Summary, TokenFault,
+    TokenFuture, Tokens,
+};
 pub use folder::IndexingError;
 pub use index::IndexError;
 pub use node::{Node, RunningNode, StartError};

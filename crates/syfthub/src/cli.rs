@@ -1,9 +1,12 @@
 //! The command line: what can be said, not what it does.
 
+mod sign_in;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use sign_in::{AppsArgs, AppsCommand, LoginArgs, LogoutArgs, WhoamiArgs};
 use syfthub_backend::oauth::operator::ClientsCommand;
 use syfthub_backend::operator::{AuditCommand, KeysCommand};
 
@@ -68,6 +71,15 @@ pub enum Command {
     Node(Box<NodeArgs>),
     /// Ask a hub a question and read the cited answer.
     Ask(AskArgs),
+    /// Sign in to a hub from this terminal, by a code that you enter in a browser.
+    #[command(after_help = sign_in::LOGIN_EXAMPLES)]
+    Login(LoginArgs),
+    /// Sign out of a hub.
+    Logout(LogoutArgs),
+    /// Show who you are at a hub.
+    Whoami(WhoamiArgs),
+    /// See which programs and devices you have let in at a hub, and send them away.
+    Apps(AppsArgs),
     /// Administrators and the hub's settings: who may register, guest access, the hub's name.
     #[command(after_help = ADMIN_EXAMPLES)]
     Admin(AdminArgs),
@@ -120,11 +132,12 @@ pub struct ServeArgs {
 /// `syfthub node`.
 #[derive(Debug, Args)]
 pub struct NodeArgs {
-    /// Address of the hub.
-    #[arg(long, value_name = "URL", default_value = DEFAULT_HUB)]
-    pub hub: url::Url,
-    /// Personal access token of the publisher (syft_pat_…).
-    #[arg(long, value_name = "TOKEN", required_unless_present = "token_file")]
+    /// Address of the hub; by default that of the last sign-in, or http://localhost:8080.
+    #[arg(long, value_name = "URL")]
+    pub hub: Option<url::Url>,
+    /// Personal access token of the publisher (syft_pat_…); by default SYFTHUB_API_TOKEN, or what `syfthub login`
+    /// left.
+    #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
     /// File that holds the token, so that it is not seen in the list of processes.
     #[arg(long, value_name = "FILE", conflicts_with = "token")]
@@ -181,10 +194,11 @@ pub struct AskArgs {
     /// Data source to search, as owner/slug; may be given several times; by default the hub's public ones.
     #[arg(long = "source", value_name = "OWNER/SLUG")]
     pub sources: Vec<String>,
-    /// Address of the hub.
-    #[arg(long, value_name = "URL", default_value = DEFAULT_HUB)]
-    pub hub: url::Url,
-    /// File with an access token; without one the question is asked as a guest.
+    /// Address of the hub; by default that of the last sign-in, or http://localhost:8080.
+    #[arg(long, value_name = "URL")]
+    pub hub: Option<url::Url>,
+    /// File with an access token; by default SYFTHUB_API_TOKEN, or what `syfthub login` left. Without any the
+    /// question is asked as a guest.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// How many documents the answer may rest on (1 to 20).

@@ -4,6 +4,7 @@ pub mod cli;
 
 mod admin;
 mod admin_client;
+mod apps;
 mod ask;
 mod audit;
 mod clients;
@@ -11,6 +12,7 @@ mod config_command;
 mod doctor;
 mod generate;
 mod keys;
+mod login;
 mod migrate;
 mod node_command;
 mod offline;
@@ -46,6 +48,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(&args, config),
         Command::Node(args) => block_on(node_command::run(*args)),
         Command::Ask(args) => block_on(ask::run(args)),
+        Command::Login(args) => block_on(login::login(args)),
+        Command::Logout(args) => block_on(login::logout(args)),
+        Command::Whoami(args) => block_on(login::whoami(args)),
+        Command::Apps(args) => block_on(apps::run(args)),
         Command::Admin(args) => block_on(admin::run(args, config)),
         Command::Keys(args) => block_on(keys::run(args, config)),
         Command::Clients(args) => block_on(clients::run(args, config)),

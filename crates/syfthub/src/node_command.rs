@@ -9,11 +9,15 @@ use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use syfthub_config::{Input, Log, LogFormat, LogLevel, Otlp, Secret};
 use syfthub_domain::{Slug, Visibility, derive_slug};
-use syfthub_node::{Corpus, ModelConfig, Node, NodeConfig, Progress, SourceConfig, Summary};
+use syfthub_node::{
+    Corpus, ModelConfig, Node, NodeConfig, Progress, SourceConfig, Summary, TokenFault, TokenFuture, Tokens,
+};
 use tokio::signal::unix::{SignalKind, signal};
+use url::Url;
 
 use crate::cli::{NodeArgs, VisibilityArg};
-use crate::terminal;
+use crate::login::credential::{Credential, Missing, SignIn};
+use crate::{login, terminal};
 
 /// Name that stands for the built-in model.
 const BUILT_IN_MODEL: &str = "extract";
@@ -28,8 +32,8 @@ pub(crate) async fn run(args: NodeArgs) -> anyhow::Result<ExitCode> {
     );
     let log = quiet_log();
     let guard = syfthub_logging::init(&log, &Otlp::default(), "syfthub-node")?;
-    let hub = args.hub.clone();
-    let node = Node::start(settings(args)?).await?;
+    let hub = login::hub(args.hub.clone())?;
+    let node = Node::start(settings(args, hub.clone())?).await?;
     terminal::line(format!("serving on http://{}", node.addr()))?;
     for notice in node.notices() {
         terminal::note(format!("note: {notice}"))?;
@@ -65,12 +69,19 @@ fn quiet_log() -> Log {
     }
 }
 
-fn settings(args: NodeArgs) -> anyhow::Result<NodeConfig> {
+fn settings(args: NodeArgs, hub: Url) -> anyhow::Result<NodeConfig> {
     let token = match (&args.token, &args.token_file) {
-        (Some(token), _) => Secret::new(token.trim()),
-        (None, Some(file)) => read_secret(file)?,
-        (None, None) => anyhow::bail!("a token is needed: --token or --token-file"),
+        (Some(token), _) => Some(Secret::new(token.trim())),
+        (None, Some(file)) => Some(read_secret(file)?),
+        (None, None) => None,
     };
+    let credential = Credential::find(&hub, token)?.with_context(|| {
+        format!(
+            "the hub must know whose endpoints these are: run `syfthub login --hub {}`, or name a personal access \
+             token with --token-file, --token or SYFTHUB_API_TOKEN",
+            login::address(&hub)
+        )
+    })?;
     let slug = match &args.slug {
         Some(slug) => slug.clone(),
         None => derive_slug(&args.name),
@@ -87,7 +98,14 @@ fn settings(args: NodeArgs) -> anyhow::Result<NodeConfig> {
         Some(dir) => dir,
         None => default_state_dir(&source_slug)?,
     };
-    let mut config = NodeConfig::new(args.hub, token, state_dir);
+    let mut config = match credential {
+        Credential::Given(token, _) => NodeConfig::new(hub, token, state_dir),
+        Credential::Login(sign_in) => {
+            let mut config = NodeConfig::new(hub, Secret::new(""), state_dir);
+            config.token = Arc::new(Renewed(sign_in));
+            config
+        }
+    };
     config.source = source;
     config.model = model;
     config.listen = args.listen;
@@ -98,6 +116,21 @@ fn settings(args: NodeArgs) -> anyhow::Result<NodeConfig> {
     };
     config.progress = Arc::new(Bar::default());
     Ok(config)
+}
+
+/// A sign-in, whose tokens end long before the node does.
+#[derive(Debug)]
+struct Renewed(SignIn);
+
+impl Tokens for Renewed {
+    fn token(&self) -> TokenFuture<'_> {
+        Box::pin(async {
+            self.0.token().await.map_err(|missing| match missing {
+                Missing::Away(error) => TokenFault::Away(format!("{error:#}")),
+                Missing::Over(error) => TokenFault::Refused(format!("{error:#}")),
+            })
+        })
+    }
 }
 
 /// The model keeps the plain slug when it is all there is to publish.

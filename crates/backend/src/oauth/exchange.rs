@@ -3,6 +3,7 @@
 use syfthub_auth::Principal;
 use syfthub_domain::{Error, Result, Scope, Timestamp};
 use syfthub_store::oauth::grants::{self, ACCESS_LIFE, GrantRow};
+use syfthub_store::oauth::refresh_tokens::OpenToken;
 use syfthub_store::oauth::{Exchange, Issued, codes, refresh_tokens};
 use syfthub_store::users::{self, UserRow};
 
@@ -95,6 +96,20 @@ impl OAuth {
     pub(super) async fn grant(&self, id: &str) -> Result<(GrantRow, Option<UserRow>)> {
         let live = self.access.live_grant(id, self.clock.now()).await?;
         live.ok_or_else(|| Error::not_found("There is no such grant, or it has ended"))
+    }
+
+    /// A refresh token of this client that could be exchanged now, and its grant.
+    pub(super) async fn refresh_token(
+        &self,
+        hash: &str,
+        client_id: &str,
+    ) -> Result<(OpenToken, GrantRow, Option<UserRow>)> {
+        let unknown = || Error::not_found("There is no such refresh token, or it is over");
+        let open = refresh_tokens::find_open(&self.db, hash, client_id, self.clock.now()).await?;
+        let open = open.ok_or_else(unknown)?;
+        let live = self.access.live_grant(&open.grant_id, self.clock.now()).await?;
+        let (grant, user) = live.ok_or_else(unknown)?;
+        Ok((open, grant, user))
     }
 
     /// Ends a grant, if it is one of the named client.

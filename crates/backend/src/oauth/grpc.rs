@@ -10,13 +10,14 @@ use syfthub_proto::oauth::{
     AddFirstSigningKeyRequest, ApproveRequest, ApproveResponse, BeginDeviceRequest, BeginDeviceResponse,
     BeginGrantRequest, Client, ClientKind, ConfirmEmailRequest, ConfirmEmailResponse, DecideDeviceRequest,
     DecideDeviceResponse, DeleteClientRequest, DeleteClientResponse, DeviceState, FindConsentRequest,
-    FindConsentResponse, FindDeviceRequest, FindDeviceResponse, GetBrowserSessionRequest,
-    GetBrowserSessionResponse, GetClientRequest, GetClientResponse, GetGrantRequest, GetGrantResponse,
-    IssueResponse, ListClientsRequest, ListClientsResponse, ListSigningKeysRequest, ListSigningKeysResponse,
-    PollDeviceRequest, PollDeviceResponse, RedeemCodeRequest, RegisterClientRequest, RegisterClientResponse,
-    ResendCodeRequest, ResendCodeResponse, RevokeGrantRequest, RevokeGrantResponse,
-    RotateRefreshTokenRequest, SignInOptionsRequest, SignInOptionsResponse, SignInRequest, SignInResponse,
-    UpdateClientRequest, UpdateClientResponse,
+    FindConsentResponse, FindDeviceRequest, FindDeviceResponse, FindRefreshTokenRequest,
+    FindRefreshTokenResponse, GetBrowserSessionRequest, GetBrowserSessionResponse, GetClientRequest,
+    GetClientResponse, GetGrantRequest, GetGrantResponse, IssueResponse, ListClientsRequest,
+    ListClientsResponse, ListSigningKeysRequest, ListSigningKeysResponse, PollDeviceRequest,
+    PollDeviceResponse, RedeemCodeRequest, RegisterClientRequest, RegisterClientResponse, ResendCodeRequest,
+    ResendCodeResponse, RevokeGrantRequest, RevokeGrantResponse, RotateRefreshTokenRequest,
+    SignInOptionsRequest, SignInOptionsResponse, SignInRequest, SignInResponse, UpdateClientRequest,
+    UpdateClientResponse,
 };
 use syfthub_rpc::{Caller, require};
 use syfthub_store::oauth::clients::NewClient;
@@ -182,6 +183,16 @@ impl OAuthGrpc {
         Ok(wire::issue(self.0.access.grants(), exchange))
     }
 
+    async fn refresh_token(&self, request: FindRefreshTokenRequest) -> Result<FindRefreshTokenResponse> {
+        let hash = hash(&request.token_hash, "token_hash")?;
+        let (token, grant, user) = self.0.oauth.refresh_token(&hash, &request.client_id).await?;
+        Ok(FindRefreshTokenResponse {
+            grant: Some(wire::grant(self.0.access.grants(), grant, user)),
+            created_at: token.created_at.as_secs(),
+            expires_at: token.expires_at.as_secs(),
+        })
+    }
+
     async fn revoke(&self, request: RevokeGrantRequest) -> Result<RevokeGrantResponse> {
         let which = match request.what.ok_or_else(|| bad("what"))? {
             What::GrantId(id) => Which::Id(id),
@@ -280,6 +291,8 @@ methods! {
         this.0.oauth.grant(&r.grant_id).await.map(|(grant, user)| GetGrantResponse {
             grant: Some(wire::grant(this.0.access.grants(), grant, user)),
         });
+    find_refresh_token(FindRefreshTokenRequest) -> FindRefreshTokenResponse, OAuth, |this, _, r|
+        this.refresh_token(r).await;
     revoke_grant(RevokeGrantRequest) -> RevokeGrantResponse, OAuth, |this, _, r| this.revoke(r).await;
 
     begin_device(BeginDeviceRequest) -> BeginDeviceResponse, OAuth, |this, _, r| this.device(r).await;

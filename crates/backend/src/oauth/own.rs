@@ -3,17 +3,25 @@
 use serde_json::json;
 use syfthub_auth::Principal;
 use syfthub_domain::{Error, Result, UserId};
-use syfthub_store::oauth::consents;
 use syfthub_store::oauth::grants::{self, GrantRow};
+use syfthub_store::oauth::{consents, devices};
 use syfthub_store::{Page, users};
 
 use super::{OAuth, record_revoked};
 use crate::audit::{self, Origin};
 
 impl OAuth {
-    /// The caller's live grants, the one used last first.
-    pub(super) async fn list(&self, caller: &Principal, page: Page) -> Result<Vec<GrantRow>> {
-        Ok(grants::list(&self.db, caller.user_id, self.clock.now(), page).await?)
+    /// The caller's live grants, the one used last first, and whether each is that of a device.
+    pub(super) async fn list(&self, caller: &Principal, page: Page) -> Result<Vec<(GrantRow, bool)>> {
+        let rows = grants::list(&self.db, caller.user_id, self.clock.now(), page).await?;
+        let devices = devices::grants_of(&self.db, caller.user_id).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| {
+                let is_device = devices.contains(&row.id);
+                (row, is_device)
+            })
+            .collect())
     }
 
     /// Ends one grant of the caller. The client must ask for consent again.

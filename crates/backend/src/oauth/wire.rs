@@ -125,6 +125,8 @@ pub(super) struct GrantView {
     /// What it may do there.
     #[schema(example = json!(["openid", "read"]))]
     pub scopes: Vec<String>,
+    /// Whether it was given to a device, by a code that was typed.
+    pub device: bool,
     /// When the user agreed.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -136,9 +138,10 @@ pub(super) struct GrantView {
     pub expires_at: Timestamp,
 }
 
-impl From<GrantRow> for GrantView {
-    fn from(row: GrantRow) -> Self {
+impl From<(GrantRow, bool)> for GrantView {
+    fn from((row, device): (GrantRow, bool)) -> Self {
         Self {
+            device,
             id: row.id,
             client_name: row.client_name,
             client_id: row.client_id,

@@ -9,7 +9,7 @@ use syfthub_web::ClientIp;
 
 use super::authorize::{refused, see_other};
 use super::pending::Pending;
-use super::{OAuth, pages, redirects, secrets};
+use super::{OAuth, device, pages, redirects, secrets};
 
 /// Life of a code, in seconds.
 const CODE_SECONDS: u32 = 60;
@@ -56,6 +56,9 @@ pub(super) async fn proceed(
     headers: &HeaderMap,
     pending: &Pending,
 ) -> Response {
+    if pending.device.is_some() {
+        return device::proceed(oauth, headers, pending).await;
+    }
     match advance(oauth, from, headers, pending).await {
         Ok(answer) => answer,
         Err(error) => failed(oauth, error).await,

@@ -270,6 +270,7 @@ fn wanted(
         max_age: max_age.map(i64::from),
         begun_at: oauth.0.clock.now().as_secs(),
         browser: String::new(),
+        device: None,
     })
 }
 

@@ -1,16 +1,21 @@
 //! Finds a client by its id: one that is stored, or one that publishes what it is (Client ID Metadata Documents).
 
+use serde_json::json;
 use syfthub_domain::Result;
 use syfthub_proto::oauth as wire;
 use syfthub_web::ClientIp;
 
 use super::documents::{self, Documents};
 use super::hub::Hub;
-use super::metadata::{Metadata, Proof};
+use super::metadata::{DEVICE_CODE, Metadata, Proof};
 use super::redirects;
 
 /// Longest id: that of a document is its address.
 pub(crate) const LONGEST_ID: usize = 1024;
+
+/// The command line of this product, which needs no registration. Anybody can say that they are it, so nothing is
+/// given to it without a person who enters the code of a device.
+const COMMAND_LINE: &str = "syfthub-cli";
 
 /// A client as the protocol needs it.
 #[derive(Debug, Clone)]
@@ -48,6 +53,18 @@ impl Client {
         })
     }
 
+    fn command_line() -> Option<Self> {
+        let metadata = json!({
+            "client_name": "SyftHub command line",
+            "redirect_uris": [],
+            "token_endpoint_auth_method": "none",
+            "grant_types": [DEVICE_CODE, "refresh_token"],
+            "response_types": [],
+        });
+        let metadata = Metadata::stored(&metadata.to_string())?;
+        Some(Self { id: COMMAND_LINE.to_owned(), metadata, secret_hash: Vec::new(), vouched_by: None })
+    }
+
     pub(super) fn published(id: String, host: String, metadata: Metadata) -> Self {
         Self { id, metadata, secret_hash: Vec::new(), vouched_by: Some(host) }
     }
@@ -71,6 +88,9 @@ impl Clients {
             || "This client is not known here, or it was not used for a long time; let it register again";
         if id.is_empty() || id.len() > LONGEST_ID || id.chars().any(char::is_control) {
             return Ok(Err(unknown().to_owned()));
+        }
+        if id == COMMAND_LINE {
+            return Ok(Client::command_line().ok_or_else(|| unknown().to_owned()));
         }
         if documents::is_address(id) {
             return self.documents.client(id, asks).await;

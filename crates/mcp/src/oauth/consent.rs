@@ -10,7 +10,7 @@ use syfthub_web::ClientIp;
 use super::approval::{agree, failed, person, proceed, refuse};
 use super::params::Params;
 use super::pending::Pending;
-use super::{OAuth, pages};
+use super::{OAuth, device, pages};
 
 /// Shows what a request needs now.
 pub(super) async fn page(
@@ -38,6 +38,9 @@ pub(super) async fn decide(
         Ok(pending) => pending,
         Err(answer) => return *answer,
     };
+    if pending.device.is_some() {
+        return device::decide(&oauth, from, &headers, &params, &pending).await;
+    }
     if params.first("decision") != "allow" {
         return refuse(&oauth, &pending, "access_denied");
     }

@@ -71,6 +71,7 @@ fn authorization_server(urls: &Urls) -> Value {
         "issuer": urls.issuer(),
         "authorization_endpoint": urls.at("/oauth/authorize"),
         "token_endpoint": urls.at("/oauth/token"),
+        "device_authorization_endpoint": urls.at("/oauth/device_authorization"),
         "pushed_authorization_request_endpoint": urls.at("/oauth/par"),
         "require_pushed_authorization_requests": false,
         "registration_endpoint": urls.at("/oauth/register"),

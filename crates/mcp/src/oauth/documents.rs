@@ -44,6 +44,12 @@ pub(crate) fn is_address(id: &str) -> bool {
     id.starts_with("https://") || id.starts_with("http://")
 }
 
+/// The host that vouches for a client, if its id is an address.
+pub(crate) fn host_of(id: &str) -> Option<String> {
+    let url = Some(id).filter(|id| is_address(id)).and_then(|id| Url::parse(id).ok())?;
+    url.host_str().map(str::to_owned)
+}
+
 impl Documents {
     pub(crate) fn new(egress: Egress, cache: Cache, limiter: RateLimiter, rule: Rule) -> Self {
         Self { egress, cache, limiter, rule }

@@ -57,6 +57,12 @@ impl Hub {
         rotate_refresh_token(RotateRefreshTokenRequest) -> IssueResponse;
         /// Ends a grant.
         revoke_grant(RevokeGrantRequest) -> RevokeGrantResponse;
+        /// Stores what a device asks for.
+        begin_device(BeginDeviceRequest) -> BeginDeviceResponse;
+        /// A person answers a device.
+        decide_device(DecideDeviceRequest) -> DecideDeviceResponse;
+        /// What became of it.
+        poll_device(PollDeviceRequest) -> PollDeviceResponse;
         /// The keys.
         list_signing_keys(ListSigningKeysRequest) -> ListSigningKeysResponse;
         /// Stores the first key.
@@ -77,6 +83,24 @@ impl Hub {
         let mut client = stubs::oauth_client(self.0.clone());
         let found = done(client.get_grant(with_deadline(Request::new(request), DEADLINE)).await);
         Ok(found_or_none(found)?.and_then(|found| found.grant))
+    }
+
+    /// A refresh token of this client that could be exchanged now, if it is one.
+    pub(crate) async fn refresh_token(
+        &self,
+        token_hash: Vec<u8>,
+        client_id: &str,
+    ) -> Result<Option<wire::FindRefreshTokenResponse>> {
+        let request = wire::FindRefreshTokenRequest { token_hash, client_id: client_id.to_owned() };
+        let mut client = stubs::oauth_client(self.0.clone());
+        found_or_none(done(client.find_refresh_token(with_deadline(Request::new(request), DEADLINE)).await))
+    }
+
+    /// The device that waits under a code, if there is one.
+    pub(crate) async fn device(&self, user_code: &str) -> Result<Option<wire::FindDeviceResponse>> {
+        let request = wire::FindDeviceRequest { user_code: user_code.to_owned() };
+        let mut client = stubs::oauth_client(self.0.clone());
+        found_or_none(done(client.find_device(with_deadline(Request::new(request), DEADLINE)).await))
     }
 
     /// Who is signed in with a browser's session, if somebody is.

@@ -50,7 +50,7 @@ pub(super) async fn revoke(
     Ok((StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response())
 }
 
-/// Tells a client about an access token of its own. Of refresh tokens and of those of others it learns nothing.
+/// Tells a client about a token of its own. Of those of others it learns nothing.
 pub(super) async fn introspect(
     State(oauth): State<OAuth>,
     from: ClientIp,
@@ -64,8 +64,14 @@ pub(super) async fn introspect(
         return Err(OAuthError::invalid_client("Only a client with a secret may ask about tokens"));
     }
     let token = params.one("token")?.ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
-    let claims = oauth.verify(token, &ANYWHERE).await?.ok().filter(|claims| claims.client_id == client.id);
     let mut told = Map::new();
+    if token.starts_with(REFRESH_PREFIX) {
+        let found = oauth.0.hub.refresh_token(secrets::hash(token), &client.id).await?;
+        told.insert("active".to_owned(), json!(found.is_some()));
+        told.extend(found.map(|found| refresh_facts(&oauth, found)).unwrap_or_default());
+        return Ok(unkept(StatusCode::OK, told));
+    }
+    let claims = oauth.verify(token, &ANYWHERE).await?.ok().filter(|claims| claims.client_id == client.id);
     let live = match claims {
         Some(claims) => oauth.0.hub.grant(&claims.sid).await?.map(|grant| (claims, grant)),
         None => None,
@@ -93,6 +99,27 @@ fn facts(claims: &Claims, grant: wire::Grant) -> Map<String, Value> {
         ("jti", json!(claims.jti)),
     ];
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A refresh token has no type of its own in the standard (RFC 7662, section 2.2), so none is told.
+fn refresh_facts(oauth: &OAuth, found: wire::FindRefreshTokenResponse) -> Map<String, Value> {
+    let grant = found.grant.unwrap_or_default();
+    let mut facts = Map::new();
+    for (name, value) in [
+        ("scope", json!(grant.scopes.join(" "))),
+        ("client_id", json!(grant.client_id)),
+        ("exp", json!(found.expires_at)),
+        ("iat", json!(found.created_at)),
+        ("aud", json!(grant.resource)),
+        ("iss", json!(oauth.urls().issuer())),
+    ] {
+        facts.insert(name.to_owned(), value);
+    }
+    if let Some(person) = grant.principal {
+        facts.insert("sub".to_owned(), json!(person.user_id.to_string()));
+        facts.insert("username".to_owned(), json!(person.username));
+    }
+    facts
 }
 
 /// Tells whose a token is, as far as its scopes allow.

@@ -32,8 +32,12 @@ pub(crate) enum Proof {
 pub(crate) const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 /// Those with a secret.
 pub(crate) const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+/// The code of a device (RFC 8628).
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// What can be exchanged at the token endpoint.
-pub(crate) const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
+pub(crate) const GRANT_TYPES: [&str; 3] = ["authorization_code", "refresh_token", DEVICE_CODE];
+/// What a client may exchange that names nothing.
+const DEFAULT_GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
 
 /// Why metadata were refused: the word of the standard, and a text.
 pub(crate) type Fault = (&'static str, String);
@@ -47,7 +51,11 @@ impl Metadata {
     pub(crate) fn accept(given: &Value, default_method: &'static str) -> Result<Self, Fault> {
         let given = given.as_object().ok_or_else(|| fault("the body must be a JSON object"))?;
         let mut kept = Map::new();
-        kept.insert("redirect_uris".to_owned(), json!(redirect_uris(given.get("redirect_uris"))?));
+        let kinds = grant_types(given.get("grant_types"))?;
+        // A program that never sends a browser has nowhere to come back to.
+        let sends = kinds.contains(&"authorization_code");
+        let uris = if sends { redirect_uris(given.get("redirect_uris"))? } else { Vec::new() };
+        kept.insert("redirect_uris".to_owned(), json!(uris));
         if let Some(name) = given.get("client_name").filter(|name| !name.is_null()) {
             let name = name.as_str().ok_or_else(|| fault("client_name must be a text"))?;
             kept.insert("client_name".to_owned(), json!(plain(name)));
@@ -63,12 +71,12 @@ impl Metadata {
             }
         };
         kept.insert("token_endpoint_auth_method".to_owned(), json!(method));
-        kept.insert("grant_types".to_owned(), json!(grant_types(given.get("grant_types"))?));
+        kept.insert("grant_types".to_owned(), json!(kinds));
         let types = texts(given.get("response_types"), "response_types")?;
-        if types.as_ref().is_some_and(|types| !types.contains(&"code")) {
+        if sends && types.as_ref().is_some_and(|types| !types.contains(&"code")) {
             return Err(fault("response_types must have `code`, the only one that this server knows"));
         }
-        kept.insert("response_types".to_owned(), json!(["code"]));
+        kept.insert("response_types".to_owned(), if sends { json!(["code"]) } else { json!([]) });
         let kind = match given.get("application_type").filter(|kind| !kind.is_null()) {
             None => None,
             Some(kind) => Some(
@@ -129,7 +137,12 @@ impl Metadata {
 
     /// Whether it may have refresh tokens.
     pub(crate) fn refreshes(&self) -> bool {
-        self.list("grant_types").any(|kind| kind == "refresh_token")
+        self.exchanges("refresh_token")
+    }
+
+    /// Whether it may exchange this at the token endpoint.
+    pub(crate) fn exchanges(&self, grant_type: &str) -> bool {
+        self.list("grant_types").any(|kind| kind == grant_type)
     }
 
     /// What it asks for when a request names nothing.
@@ -167,12 +180,12 @@ fn redirect_uris(given: Option<&Value>) -> Result<Vec<&str>, Fault> {
 
 /// Those that this server knows; others are left out, as RFC 7591, section 2, allows.
 fn grant_types(given: Option<&Value>) -> Result<Vec<&'static str>, Fault> {
-    let Some(named) = texts(given, "grant_types")? else { return Ok(GRANT_TYPES.to_vec()) };
+    let Some(named) = texts(given, "grant_types")? else { return Ok(DEFAULT_GRANT_TYPES.to_vec()) };
     let known: Vec<&str> = GRANT_TYPES.into_iter().filter(|kind| named.contains(kind)).collect();
-    if known.contains(&"authorization_code") {
+    if known.contains(&"authorization_code") || known.contains(&DEVICE_CODE) {
         return Ok(known);
     }
-    Err(fault("grant_types must have `authorization_code`"))
+    Err(fault(format!("grant_types must have `authorization_code` or `{DEVICE_CODE}`")))
 }
 
 fn texts<'v>(given: Option<&'v Value>, name: &str) -> Result<Option<Vec<&'v str>>, Fault> {
@@ -238,6 +251,16 @@ mod tests {
         let client = client.unwrap();
         assert_eq!((client.proof(), client.refreshes()), (Proof::None, false));
         assert_eq!(client.0["grant_types"], json!(["authorization_code"]));
+    }
+
+    #[test]
+    fn a_device_has_nowhere_to_come_back_to() {
+        let client = accept(&json!({"grant_types": [DEVICE_CODE, "refresh_token"], "response_types": []}));
+        let client = client.unwrap();
+        assert!(client.exchanges(DEVICE_CODE) && client.refreshes());
+        assert!(!client.exchanges("authorization_code") && client.redirect_uris().next().is_none());
+        let named_nothing = accept(&json!({"redirect_uris": ["https://a.example/cb"]})).unwrap();
+        assert!(!named_nothing.exchanges(DEVICE_CODE), "devices are for clients that say so");
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod authorize;
 mod client_proof;
 mod clients;
 mod consent;
+mod device;
+mod device_pages;
 mod discovery;
 mod documents;
 mod error;
@@ -29,6 +31,7 @@ mod token;
 mod urls;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -40,10 +43,10 @@ use syfthub_config::{Rule, Settings};
 use syfthub_domain::{Error, Result, SharedClock};
 use syfthub_egress::{Client as Egress, Limits, Outside};
 use syfthub_rpc::Peer;
-use syfthub_web::ClientIp;
 use syfthub_web::browser::BrowserCookie;
 use syfthub_web::dpop::Proofs;
 use syfthub_web::limits::RateLimiter;
+use syfthub_web::{ApiError, ClientIp};
 
 use clients::Clients;
 use documents::Documents;
@@ -58,6 +61,8 @@ pub(crate) use urls::{Resource, Urls};
 const BODY_LIMIT: usize = 64 * 1024;
 /// Label of the key from which refresh tokens follow one another.
 const REFRESH_LABEL: &str = "oauth refresh tokens";
+/// How many codes of devices one person may try.
+const DEVICE_CODES: Rule = Rule { max: 30, window: Duration::from_mins(10) };
 /// How many clients one address may stand for at the token endpoint, as at the MCP endpoint.
 const CLIENTS_PER_ADDRESS: u32 = 10;
 
@@ -99,6 +104,18 @@ struct Rates {
 impl Rates {
     async fn register(&self, client: ClientIp) -> OAuthResult<()> {
         Ok(self.limiter.check("oauth-register", &client.limit_bucket(), self.register).await?)
+    }
+
+    /// A code of a device that somebody types, from one address.
+    async fn typed(&self, client: ClientIp) -> Result<()> {
+        let checked = self.limiter.check("oauth-device", &client.limit_bucket(), self.register).await;
+        checked.map_err(ApiError::into_error)
+    }
+
+    /// The same of one person, wherever they are; codes are short, so this counts under every setting.
+    async fn looked_up(&self, user: i64) -> Result<()> {
+        let checked = self.limiter.check_always("oauth-device-user", &user.to_string(), DEVICE_CODES).await;
+        checked.map_err(ApiError::into_error)
     }
 
     async fn program(&self, client: ClientIp) -> OAuthResult<()> {
@@ -195,6 +212,9 @@ impl OAuth {
             .route("/oauth/github", get(sign_in::github))
             .route("/oauth/continue", get(sign_in::back))
             .route("/oauth/consent", get(consent::page).post(consent::decide))
+            .route("/oauth/device_authorization", post(device::begin))
+            .route("/oauth/device", get(device::page).post(device::enter))
+            .route("/oauth/device/{outcome}", get(device::outcome))
             .route("/oauth/token", post(token::token))
             .route("/oauth/revoke", post(inspection::revoke))
             .route("/oauth/introspect", post(inspection::introspect))
@@ -211,6 +231,11 @@ pub(crate) fn is_open(path: &str) -> bool {
         || path.starts_with("/oauth/register/")
         || matches!(
             path,
-            "/oauth/par" | "/oauth/token" | "/oauth/revoke" | "/oauth/introspect" | "/oauth/userinfo"
+            "/oauth/par"
+                | "/oauth/device_authorization"
+                | "/oauth/token"
+                | "/oauth/revoke"
+                | "/oauth/introspect"
+                | "/oauth/userinfo"
         )
 }

@@ -58,7 +58,11 @@ pub(super) async fn sign_in(oauth: &OAuth, pending: &Pending, attempt: &Attempt)
     let failed = attempt.told.is_some();
     let body = html! {
         h1 { "Sign in" }
-        p.lead { "to connect " strong { (pending.client_name) } " to " (options.instance_name) }
+        p.lead {
+            "to connect "
+            @if pending.device.is_some() { "a device" } @else { strong { (pending.client_name) } }
+            " to " (options.instance_name)
+        }
         (told(attempt.told.as_ref()))
         form method="post" action=(urls.page("/auth/syfthub/login")) {
             input type="hidden" name="request" value=(sealed);
@@ -87,7 +91,7 @@ pub(super) async fn sign_in(oauth: &OAuth, pending: &Pending, attempt: &Attempt)
             ", then come back here."
         }
     };
-    framed(&options.instance_name, "Sign in", attempt.told.as_ref(), Some(&pending.redirect_uri), &body)
+    framed(&options.instance_name, "Sign in", attempt.told.as_ref(), pending.leads_to(), &body)
 }
 
 /// The form for the code that was sent by mail.
@@ -114,7 +118,7 @@ pub(super) async fn verify(oauth: &OAuth, pending: &Pending, attempt: &Attempt) 
         (cancel(oauth, &sealed))
     };
     let title = "Confirm your mail address";
-    framed(&options.instance_name, title, attempt.told.as_ref(), Some(&pending.redirect_uri), &body)
+    framed(&options.instance_name, title, attempt.told.as_ref(), pending.leads_to(), &body)
 }
 
 /// The page that asks.
@@ -165,7 +169,7 @@ pub(super) async fn consent(oauth: &OAuth, pending: &Pending, person: &Person) -
         }
     };
     let title = format!("Allow {}?", pending.client_name);
-    framed(&options.instance_name, &title, None, Some(&pending.redirect_uri), &body)
+    framed(&options.instance_name, &title, None, pending.leads_to(), &body)
 }
 
 /// A page for what cannot go on.
@@ -208,13 +212,13 @@ pub(super) async fn foreign(oauth: &OAuth) -> Response {
     error(oauth, StatusCode::FORBIDDEN, text).await
 }
 
-async fn too_long(oauth: &OAuth) -> Response {
+pub(super) async fn too_long(oauth: &OAuth) -> Response {
     let text = "The request of this program is too long; it must use a shorter state or redirect_uri";
     error(oauth, StatusCode::BAD_REQUEST, text).await
 }
 
 /// The request as a text; one that cannot be sealed is treated like one that is too long.
-fn sealed(oauth: &OAuth, pending: &Pending) -> Option<String> {
+pub(super) fn sealed(oauth: &OAuth, pending: &Pending) -> Option<String> {
     oauth.0.pendings.seal(pending).unwrap_or_else(|error| {
         tracing::error!(chain = error.chain(), "oauth.pending.unsealed");
         None
@@ -222,7 +226,7 @@ fn sealed(oauth: &OAuth, pending: &Pending) -> Option<String> {
 }
 
 /// How one can sign in; without an answer only what every hub has.
-async fn options(oauth: &OAuth) -> wire::SignInOptionsResponse {
+pub(super) async fn options(oauth: &OAuth) -> wire::SignInOptionsResponse {
     let mut options =
         oauth.0.hub.sign_in_options(wire::SignInOptionsRequest {}).await.unwrap_or_else(|error| {
             tracing::warn!(chain = error.chain(), "oauth.options.failed");
@@ -234,7 +238,7 @@ async fn options(oauth: &OAuth) -> wire::SignInOptionsResponse {
     options
 }
 
-fn told(told: Option<&Told>) -> Markup {
+pub(super) fn told(told: Option<&Told>) -> Markup {
     html! {
         @if let Some(told) = told {
             @if told.status.is_success() {
@@ -257,7 +261,13 @@ fn cancel(oauth: &OAuth, sealed: &str) -> Markup {
 
 /// The frame around every page. `leads_to` is where a form may end; browsers hold a policy's word on forms against
 /// redirects after them too.
-fn framed(brand: &str, title: &str, told: Option<&Told>, leads_to: Option<&str>, body: &Markup) -> Response {
+pub(super) fn framed(
+    brand: &str,
+    title: &str,
+    told: Option<&Told>,
+    leads_to: Option<&str>,
+    body: &Markup,
+) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang="en" {

@@ -62,6 +62,17 @@ pub(crate) struct Pending {
     pub(crate) begun_at: i64,
     /// Hash of the browser's mark; see [`Pendings::bound`].
     pub(crate) browser: String,
+    /// The code of a device that waits for this person (RFC 8628), or nothing as long as it was not entered; then
+    /// there is no program behind the browser to send it back to.
+    #[serde(default)]
+    pub(crate) device: Option<String>,
+}
+
+impl Pending {
+    /// Where the browser is sent in the end, if it is sent anywhere.
+    pub(crate) fn leads_to(&self) -> Option<&str> {
+        Some(self.redirect_uri.as_str()).filter(|uri| !uri.is_empty())
+    }
 }
 
 /// Seals and opens.

@@ -12,6 +12,9 @@ pub(crate) const REFRESH_PREFIX: &str = "syft_rt_";
 /// Start of every code.
 pub(crate) const CODE_PREFIX: &str = "syft_ac_";
 
+/// Start of every code that a device keeps.
+pub(crate) const DEVICE_PREFIX: &str = "syft_dc_";
+
 /// A new secret with 256 random bits.
 pub(crate) fn random(prefix: &str) -> Secret {
     Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())))

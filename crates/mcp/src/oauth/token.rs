@@ -13,15 +13,15 @@ use super::clients::Client;
 use super::error::{OAuthError, OAuthResult};
 use super::issuing::issue;
 use super::key_proof::proof_of_key;
-use super::metadata::Proof;
+use super::metadata::{DEVICE_CODE, GRANT_TYPES, Proof};
 use super::params::Params;
 use super::secrets::{self, CODE_PREFIX, REFRESH_PREFIX};
-use super::{OAuth, scopes};
+use super::{OAuth, device, scopes};
 
 /// Life of a refresh token that is not used, in seconds: 30 days.
-const REFRESH_SECONDS: u32 = 30 * 24 * 3600;
+pub(super) const REFRESH_SECONDS: u32 = 30 * 24 * 3600;
 /// Longest secret that is looked at.
-const LONGEST: usize = 256;
+pub(super) const LONGEST: usize = 256;
 
 /// Exchanges a code or a refresh token.
 pub(super) async fn token(
@@ -39,9 +39,10 @@ pub(super) async fn token(
     match kind {
         "authorization_code" => by_code(&oauth, &client, &params, key).await,
         "refresh_token" => by_refresh(&oauth, &client, &params, key).await,
+        DEVICE_CODE => device::redeem(&oauth, &client, &params, key).await,
         _ => Err(OAuthError::new(
             "unsupported_grant_type",
-            "grant_type must be authorization_code or refresh_token",
+            format!("grant_type must be one of {}", GRANT_TYPES.join(", ")),
         )),
     }
 }

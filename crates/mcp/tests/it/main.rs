@@ -10,6 +10,7 @@ mod library;
 mod oauth;
 mod oauth_browser;
 mod oauth_clients;
+mod oauth_devices;
 mod oauth_documents;
 mod oauth_fetching;
 mod oauth_hub;

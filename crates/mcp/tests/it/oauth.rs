@@ -272,11 +272,20 @@ async fn clients_with_a_secret_have_to_send_it() {
     let ask = [("token", access)];
     let known = form_post(router, "/oauth/introspect", &ask, with(&secret)).await.json();
     assert_eq!((&known["active"], &known["username"]), (&json!(true), &json!("ada")));
+    let refresh = [("token", text(&issued, "refresh_token"))];
+    let known = form_post(router, "/oauth/introspect", &refresh, with(&secret)).await.json();
+    assert_eq!((&known["active"], &known["sub"]), (&json!(true), &json!("7")), "{known}");
+    assert_eq!((&known["exp"], &known["client_id"]), (&json!(1_702_592_000), &json!(program.id)), "{known}");
     let other = register(router, json!({"token_endpoint_auth_method": "client_secret_post"})).await;
     let fields = [("client_id", other.id.as_str()), ("client_secret", other.secret.as_deref().unwrap())];
-    let fields = [fields.as_slice(), &ask].concat();
-    let unknown = form_post(router, "/oauth/introspect", &fields, HeaderMap::new()).await.json();
-    assert_eq!(unknown, json!({"active": false}));
+    for token in [ask, refresh, [("token", "syft_rt_unknown")]] {
+        let fields = [fields.as_slice(), &token].concat();
+        let unknown = form_post(router, "/oauth/introspect", &fields, HeaderMap::new()).await.json();
+        assert_eq!(unknown, json!({"active": false}));
+    }
+    program.refresh(router, text(&issued, "refresh_token")).await;
+    let over = form_post(router, "/oauth/introspect", &refresh, with(&secret)).await.json();
+    assert_eq!(over, json!({"active": false}), "exchanged");
     let userinfo = Request::get("/oauth/userinfo").header("authorization", format!("Bearer {access}"));
     let userinfo = send(router, userinfo.body(Body::empty()).unwrap()).await.json();
     assert_eq!((&userinfo["sub"], &userinfo["email"]), (&json!("7"), &json!("ada@example.org")));

@@ -36,6 +36,8 @@ pub(crate) struct Kept {
     grants: HashMap<String, Grant>,
     /// Grant, and what followed it.
     refresh: HashMap<Vec<u8>, (String, Option<Vec<u8>>)>,
+    /// What devices ask for, by the code that a person enters.
+    pub(crate) devices: HashMap<String, (BeginDeviceRequest, DeviceState, Option<Grant>)>,
 }
 
 impl State {
@@ -330,29 +332,90 @@ impl OAuthService for Fake {
 
     async fn begin_device(
         &self,
-        _: Request<BeginDeviceRequest>,
+        request: Request<BeginDeviceRequest>,
     ) -> Result<Response<BeginDeviceResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        let request = request.into_inner();
+        let device = (request.clone(), DeviceState::Pending, None);
+        self.0.oauth.kept().devices.insert(request.user_code, device);
+        Ok(Response::new(BeginDeviceResponse {}))
     }
 
     async fn find_device(
         &self,
-        _: Request<FindDeviceRequest>,
+        request: Request<FindDeviceRequest>,
     ) -> Result<Response<FindDeviceResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        let kept = self.0.oauth.kept();
+        let waiting = kept.devices.get(&request.into_inner().user_code);
+        let waiting = waiting.filter(|(_, state, _)| *state == DeviceState::Pending);
+        let (asked, ..) = waiting.ok_or_else(|| refused(ErrorCode::NotFound, "no such device"))?.clone();
+        Ok(Response::new(FindDeviceResponse {
+            client_id: asked.client_id,
+            client_name: asked.client_name,
+            resource: asked.resource,
+            scopes: asked.scopes,
+        }))
     }
 
     async fn decide_device(
         &self,
-        _: Request<DecideDeviceRequest>,
+        request: Request<DecideDeviceRequest>,
     ) -> Result<Response<DecideDeviceResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        let request = request.into_inner();
+        if request.session != SESSION {
+            return Err(refused(ErrorCode::Unauthenticated, "no session"));
+        }
+        let mut kept = self.0.oauth.kept();
+        let waiting = kept.devices.get_mut(&request.user_code);
+        let waiting = waiting.filter(|(_, state, _)| *state == DeviceState::Pending);
+        let (asked, state, grant) = waiting.ok_or_else(|| refused(ErrorCode::NotFound, "no such device"))?;
+        *state = if request.approve { DeviceState::Approved } else { DeviceState::Denied };
+        *grant = Some(Grant {
+            id: uuid::Uuid::new_v4().to_string(),
+            client_id: asked.client_id.clone(),
+            client_name: asked.client_name.clone(),
+            resource: asked.resource.clone(),
+            scopes: asked.scopes.clone(),
+            principal: Some(person()),
+            auth_time: 1_699_999_000,
+            ..Grant::default()
+        });
+        Ok(Response::new(DecideDeviceResponse {}))
     }
 
     async fn poll_device(
         &self,
-        _: Request<PollDeviceRequest>,
+        request: Request<PollDeviceRequest>,
     ) -> Result<Response<PollDeviceResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+        let request = request.into_inner();
+        let mut kept = self.0.oauth.kept();
+        let found = kept.devices.values_mut().find(|(asked, ..)| {
+            asked.device_code_hash == request.device_code_hash && asked.client_id == request.client_id
+        });
+        let unknown = || PollDeviceResponse { state: DeviceState::Unknown.into(), grant: None };
+        let Some((_, state, grant)) = found else { return Ok(Response::new(unknown())) };
+        let mut answer = PollDeviceResponse { state: (*state).into(), grant: None };
+        if *state == DeviceState::Approved {
+            *state = DeviceState::Unknown;
+            answer.grant.clone_from(grant);
+        }
+        if let Some(grant) = &answer.grant {
+            kept.refresh.insert(request.refresh_token_hash, (grant.id.clone(), None));
+            kept.grants.insert(grant.id.clone(), grant.clone());
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn find_refresh_token(
+        &self,
+        request: Request<FindRefreshTokenRequest>,
+    ) -> Result<Response<FindRefreshTokenResponse>, Status> {
+        let request = request.into_inner();
+        let kept = self.0.oauth.kept();
+        let open = kept.refresh.get(&request.token_hash).filter(|(_, next)| next.is_none());
+        let grant = open.and_then(|(id, _)| kept.grants.get(id)).cloned();
+        let grant = grant.filter(|grant| grant.client_id == request.client_id);
+        let grant = grant.ok_or_else(|| refused(ErrorCode::NotFound, "no such token"))?;
+        let (created_at, expires_at) = (1_700_000_000, 1_702_592_000);
+        Ok(Response::new(FindRefreshTokenResponse { grant: Some(grant), created_at, expires_at }))
     }
 }

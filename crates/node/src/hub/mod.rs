@@ -2,6 +2,7 @@
 
 mod publish;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,6 +15,7 @@ use syfthub_domain::{Slug, Timestamp, UserId, Visibility};
 use syfthub_egress::{Client, Limits, Response};
 use url::Url;
 
+use crate::config::{TokenFault, Tokens};
 use crate::server::gate::Owner;
 
 pub(crate) use publish::{Publication, Publisher};
@@ -29,7 +31,7 @@ const MAX_DETAIL: usize = 300;
 pub(crate) struct Hub {
     client: Client,
     base: Url,
-    token: Secret,
+    token: Arc<dyn Tokens>,
 }
 
 /// Why the hub did not do what was asked.
@@ -63,7 +65,7 @@ struct Me {
 }
 
 impl Hub {
-    pub(crate) fn new(base: Url, token: Secret) -> Result<Self, syfthub_egress::Error> {
+    pub(crate) fn new(base: Url, token: Arc<dyn Tokens>) -> Result<Self, syfthub_egress::Error> {
         Ok(Self { client: Client::operator(LIMITS)?, base, token })
     }
 
@@ -82,8 +84,16 @@ impl Hub {
         HubError::Away { hub: self.base.origin().ascii_serialization(), cause: cause.to_string() }
     }
 
+    async fn credential(&self) -> Result<Secret, HubError> {
+        self.token.token().await.map_err(|fault| match fault {
+            TokenFault::Away(cause) => self.away(&cause),
+            TokenFault::Refused(text) => HubError::Refused(text),
+        })
+    }
+
     async fn send(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Response, HubError> {
-        let mut request = self.client.request(method, self.url(path)).bearer(&self.token);
+        let token = self.credential().await?;
+        let mut request = self.client.request(method, self.url(path)).bearer(&token);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -106,9 +116,9 @@ impl Hub {
         }
         let advice = match status.as_u16() {
             401 => {
-                "; check --token: it must be a personal access token of this hub that is not revoked or expired"
+                "; sign in with `syfthub login`, or check --token: a personal access token of this hub that is not revoked or expired"
             }
-            403 => "; the personal access token needs the scope write or full",
+            403 => "; the token needs the scope write or full",
             _ => "",
         };
         HubError::Refused(format!("the hub refused {doing} ({status}: {detail}){advice}"))
@@ -137,8 +147,8 @@ impl Hub {
     async fn issuer(&self, username: &str) -> Result<Option<String>, HubError> {
         let mut url = self.url(&["api", "v1", "token"]);
         url.query_pairs_mut().append_pair("aud", username);
-        let response =
-            self.client.get(url).bearer(&self.token).send().await.map_err(|error| self.away(&error))?;
+        let token = self.credential().await?;
+        let response = self.client.get(url).bearer(&token).send().await.map_err(|error| self.away(&error))?;
         if response.status().is_server_error() {
             return Err(self.failure("to mint a token", response).await);
         }
@@ -265,6 +275,7 @@ fn detail(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Fixed;
 
     #[test]
     fn the_hubs_own_words_are_shown() {
@@ -278,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_hub_may_live_below_a_path() {
-        let hub = Hub::new(Url::parse("https://x.org/hub/").unwrap(), Secret::new("t")).unwrap();
+        let hub = Hub::new(Url::parse("https://x.org/hub/").unwrap(), Arc::new(Fixed(Secret::new("t")))).unwrap();
         assert_eq!(hub.url(&["api", "v1"]).as_str(), "https://x.org/hub/api/v1");
     }
 }

@@ -1,11 +1,14 @@
 //! Publication to the hub.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 use syfthub_config::Secret;
-use syfthub_node::{Node, StartError};
+use syfthub_node::{Node, NodeConfig, StartError, TokenFault, TokenFuture, Tokens};
 use syfthub_testing::wait;
 
-use crate::fake_hub::FakeHub;
+use crate::fake_hub::{FakeHub, TOKEN};
 use crate::world::{World, config, embedded, extract};
 
 #[tokio::test]
@@ -53,12 +56,37 @@ async fn a_slug_of_another_kind_is_refused_with_advice() {
 async fn a_bad_credential_is_said_plainly_and_never_shown() {
     let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
     let mut config = config(&hub, state.path());
-    config.token = Secret::new("syft_pat_wrong");
+    config.token = NodeConfig::new(config.hub.clone(), Secret::new("syft_pat_wrong"), "unused".into()).token;
     config.model = Some(extract());
     let node = Node::start(config).await.unwrap();
     let reason = node.published().await.unwrap_err();
     assert!(reason.contains("check --token") && reason.contains("Invalid API token"), "{reason}");
     assert!(!reason.contains("syft_pat_wrong"), "{reason}");
+}
+
+/// A sign-in whose tokens change, and end.
+#[derive(Debug)]
+struct SignIn(AtomicBool);
+
+impl Tokens for SignIn {
+    fn token(&self) -> TokenFuture<'_> {
+        let answer = if self.0.swap(false, Ordering::SeqCst) {
+            Ok(Secret::new(TOKEN))
+        } else {
+            Err(TokenFault::Refused("the sign-in is over".to_owned()))
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+#[tokio::test]
+async fn a_credential_is_asked_for_anew_before_every_call() {
+    let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
+    let mut config = config(&hub, state.path());
+    config.token = Arc::new(SignIn(AtomicBool::new(true)));
+    config.model = Some(extract());
+    let node = Node::start(config).await.unwrap();
+    assert_eq!(node.published().await.unwrap_err(), "the sign-in is over");
 }
 
 #[tokio::test]

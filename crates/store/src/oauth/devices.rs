@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use syfthub_domain::Timestamp;
+use syfthub_domain::{Timestamp, UserId};
 
 use super::grants::{self, ACCESS_LIFE};
 use super::{Issued, NewRefreshToken, clients, refresh_tokens};
@@ -130,6 +130,13 @@ pub async fn find_pending(from: impl Reads, user_code: &str, now: Timestamp) -> 
         .bind(user_code)
         .bind(SqlTime(now))
         .fetch_optional(c))
+}
+
+/// Which of an account's grants are those of devices.
+pub async fn grants_of(from: impl Reads, user: UserId) -> Result<Vec<String>> {
+    const SQL: &str = "SELECT d.grant_id FROM oauth_devices d JOIN oauth_grants g ON g.id = d.grant_id \
+        WHERE g.user_id = $1 AND d.state = 'issued'";
+    on!(from.source().conn().await?, c => sqlx::query_scalar::<_, String>(SQL).bind(user.0).fetch_all(c))
 }
 
 /// Answers a request that waits: with a grant, or with no. Gives whether it was still waiting.

@@ -76,8 +76,10 @@ pub async fn purge_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
         (SELECT code_hash FROM oauth_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
     const TOKENS: &str = "DELETE FROM oauth_refresh_tokens WHERE token_hash IN \
         (SELECT token_hash FROM oauth_refresh_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    // What tells that a grant is that of a device stays as long as the grant.
     const DEVICES: &str = "DELETE FROM oauth_devices WHERE device_code_hash IN \
-        (SELECT device_code_hash FROM oauth_devices WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        (SELECT device_code_hash FROM oauth_devices WHERE expires_at <= $1 AND state <> 'issued' \
+        ORDER BY expires_at LIMIT $2)";
     // Only those without tokens, so that the cascade of a grant does not make a small batch a large one.
     const GRANTS: &str = "DELETE FROM oauth_grants WHERE id IN (SELECT g.id FROM oauth_grants g \
         WHERE g.expires_at <= $1 AND NOT EXISTS (SELECT 1 FROM oauth_refresh_tokens t WHERE t.grant_id = g.id) \

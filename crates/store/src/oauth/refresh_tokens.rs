@@ -7,7 +7,7 @@ use super::{Exchange, Issued, NewRefreshToken, clients};
 use crate::column::{SqlTime, row};
 use crate::db::{Sql, affected, on};
 use crate::refresh::GRACE;
-use crate::{Result, Tx};
+use crate::{Reads, Result, Tx};
 
 /// A refresh token that is presented, and its successor.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +77,36 @@ async fn hold(tx: &mut Tx, hash: &str) -> Result<Option<Held>> {
     let conn = tx.held();
     let sql = SQL.pick(&conn);
     on!(conn, c => sqlx::query_as::<_, Held>(sql).bind(hash).fetch_optional(c))
+}
+
+row! {
+    /// A refresh token that was not exchanged yet.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct OpenToken {
+        /// Its grant.
+        pub grant_id: String,
+        /// When it was issued.
+        pub created_at: Timestamp,
+        /// When it ends.
+        pub expires_at: Timestamp,
+    }
+}
+
+/// A token of this client that was neither exchanged nor is too old; whether its grant is live is not asked.
+pub async fn find_open(
+    from: impl Reads,
+    hash: &str,
+    client_id: &str,
+    now: Timestamp,
+) -> Result<Option<OpenToken>> {
+    const SQL: &str = "SELECT t.grant_id, t.created_at, t.expires_at FROM oauth_refresh_tokens t \
+        JOIN oauth_grants g ON g.id = t.grant_id \
+        WHERE t.token_hash = $1 AND g.client_id = $2 AND t.consumed_at IS NULL AND t.expires_at > $3";
+    on!(from.source().conn().await?, c => sqlx::query_as::<_, OpenToken>(SQL)
+        .bind(hash)
+        .bind(client_id)
+        .bind(SqlTime(now))
+        .fetch_optional(c))
 }
 
 /// The grant of a refresh token, held.

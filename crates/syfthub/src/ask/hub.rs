@@ -122,6 +122,24 @@ impl HubClient {
         Ok(())
     }
 
+    /// Reads what is at a path of the API, which may have a query.
+    pub(crate) async fn read<T: serde::de::DeserializeOwned>(&self, route: &str) -> anyhow::Result<T> {
+        read(self.get(route, &[]).await?).await
+    }
+
+    /// Changes something; gives the answer if there is one.
+    pub(crate) async fn change<T: serde::de::DeserializeOwned>(
+        &self,
+        method: Method,
+        route: &str,
+    ) -> anyhow::Result<Option<T>> {
+        let response = self.request(method, route, &[])?.send().await?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        read(response).await.map(Some)
+    }
+
     /// One endpoint by `owner/slug`.
     pub(crate) async fn find(&self, path: &str) -> anyhow::Result<Endpoint> {
         let Some(parsed) = EndpointPath::parse(path) else {
@@ -194,9 +212,18 @@ impl HubClient {
     }
 }
 
+/// A refusal, in the hub's own words.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    message: String,
+}
+
 async fn read<T: serde::de::DeserializeOwned>(response: Response) -> anyhow::Result<T> {
-    if !response.status().is_success() {
-        bail!("{}", reason(response).await);
+    let status = response.status();
+    if !status.is_success() {
+        return Err(Refused { status, message: reason(response).await }.into());
     }
     response
         .json_capped(LARGEST_ANSWER)

@@ -2,7 +2,7 @@
 //! up, fetches a satellite token per owner, posts to the aggregator and reads the stream.
 
 mod events;
-mod hub;
+pub(crate) mod hub;
 mod markers;
 mod view;
 
@@ -16,7 +16,8 @@ use self::events::{Done, Event};
 use self::hub::{Endpoint, HubClient};
 use self::view::View;
 use crate::cli::AskArgs;
-use crate::{node_command, terminal};
+use crate::login::credential::Credential;
+use crate::{login, node_command, terminal};
 
 /// As many sources as one question may search.
 const MOST_SOURCES: usize = 10;
@@ -24,8 +25,13 @@ const MOST_SOURCES: usize = 10;
 /// Asks and shows the answer. The exit code is 0 only if there was one.
 pub(crate) async fn run(args: AskArgs) -> anyhow::Result<ExitCode> {
     ensure!(!args.question.trim().is_empty(), "the question is empty");
-    let token = args.token_file.as_deref().map(node_command::read_secret).transpose()?;
-    let hub = HubClient::new(args.hub.clone(), token)?;
+    let named = args.token_file.as_deref().map(node_command::read_secret).transpose()?;
+    let address = login::hub(args.hub.clone())?;
+    let token = match Credential::find(&address, named)? {
+        Some(credential) => Some(credential.token().await?),
+        None => None,
+    };
+    let hub = HubClient::new(address, token)?;
     hub.check().await?;
     let (model, sources) = choose(&hub, &args).await?;
     let request = request(&hub, &args, &model, &sources).await?;

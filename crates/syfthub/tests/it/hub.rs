@@ -30,12 +30,15 @@ const FOREIGN: &[&str] = &[
     "LOG_DIR",
     "SYFTHUB_PUBLIC_URL",
     "SYFTHUB_DATA_DIR",
+    "SYFTHUB_API_TOKEN",
 ];
 
 /// The program with a clean environment, in an empty working directory of its own.
 pub(crate) fn program(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syfthub"));
-    command.current_dir(directory).env("METRICS_LISTEN", "127.0.0.1:0").stdin(Stdio::null());
+    command.current_dir(directory).env("METRICS_LISTEN", "127.0.0.1:0");
+    // No sign-in of whoever runs the tests.
+    command.env("XDG_CONFIG_HOME", directory).stdin(Stdio::null());
     for name in FOREIGN {
         command.env_remove(name);
     }

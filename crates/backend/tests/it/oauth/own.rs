@@ -24,7 +24,7 @@ async fn a_user_sees_and_ends_their_own_grants() {
         list[0],
         json!({
             "id": second.id, "client_name": "Another", "client_id": "https://client.example/metadata",
-            "resource": MCP, "scopes": ["openid", "read"], "created_at": "2027-01-15T08:00:10.000000Z",
+            "resource": MCP, "scopes": ["openid", "read"], "device": false, "created_at": "2027-01-15T08:00:10.000000Z",
             "last_used_at": "2027-01-15T08:00:10.000000Z", "expires_at": "2027-02-14T08:00:10.000000Z",
         })
     );

@@ -10,10 +10,11 @@ use syfthub_domain::ErrorCode;
 use syfthub_proto::oauth::{
     AddFirstSigningKeyRequest, ApproveRequest, BeginDeviceRequest, BeginGrantRequest, Client as WireClient,
     ClientKind, ConfirmEmailRequest, DecideDeviceRequest, DeleteClientRequest, DeviceState,
-    FindConsentRequest, FindDeviceRequest, GetBrowserSessionRequest, GetClientRequest, ListClientsRequest,
-    ListSigningKeysRequest, Outcome, PollDeviceRequest, RedeemCodeRequest, RegisterClientRequest,
-    ResendCodeRequest, RevokeGrantRequest, RotateRefreshTokenRequest, SignInOptionsRequest,
-    SigningKey as WireKey, UpdateClientRequest, revoke_grant_request::What,
+    FindConsentRequest, FindDeviceRequest, FindRefreshTokenRequest, GetBrowserSessionRequest,
+    GetClientRequest, ListClientsRequest, ListSigningKeysRequest, Outcome, PollDeviceRequest,
+    RedeemCodeRequest, RegisterClientRequest, ResendCodeRequest, RevokeGrantRequest,
+    RotateRefreshTokenRequest, SignInOptionsRequest, SigningKey as WireKey, UpdateClientRequest,
+    revoke_grant_request::What,
 };
 use syfthub_rpc::{Caller, stubs};
 
@@ -264,9 +265,10 @@ async fn clients_register_and_operators_manage_them() {
     );
 }
 
+// Covers: RFC8628-3.2-unique, RFC8628-3.4-once, RFC8628-3.5-slow-down, RFC8628-3.5-denied, RFC8628-3.3-expired
 #[tokio::test]
 async fn a_device_is_let_in_by_its_user() {
-    let (app, _, _bob) = TestApp::start().await.with_user("bob").await;
+    let (app, _, bob) = TestApp::start().await.with_user("bob").await;
     let mut server = client(&app);
     let begin = |name: &str| BeginDeviceRequest {
         device_code_hash: hash(name),
@@ -290,7 +292,17 @@ async fn a_device_is_let_in_by_its_user() {
     server.begin_device(begin("efgh")).await.unwrap();
     let taken = BeginDeviceRequest { device_code_hash: hash("x"), ..begin("abcd") };
     assert_eq!(code(&server.begin_device(taken).await.unwrap_err()), ErrorCode::Conflict);
-    assert_eq!(server.poll_device(poll("abcd")).await.unwrap().into_inner().state(), DeviceState::Pending);
+    for (seconds, state) in [
+        (0, DeviceState::Pending),
+        (3, DeviceState::SlowDown),
+        // Ten seconds from now on.
+        (7, DeviceState::SlowDown),
+        (15, DeviceState::Pending),
+    ] {
+        app.clock.advance(Duration::from_secs(seconds));
+        let told = server.poll_device(poll("abcd")).await.unwrap().into_inner();
+        assert_eq!(told.state(), state, "{seconds} seconds later");
+    }
     let found =
         server.find_device(FindDeviceRequest { user_code: "ABCD".to_owned() }).await.unwrap().into_inner();
     assert_eq!((found.client_name.as_str(), found.scopes), ("A television", vec!["read".to_owned()]));
@@ -313,6 +325,27 @@ async fn a_device_is_let_in_by_its_user() {
     assert!(is_live(&mut server, &grant.id).await);
     assert_eq!(server.poll_device(poll("abcd")).await.unwrap().into_inner().state(), DeviceState::Unknown);
     assert_eq!(server.poll_device(poll("efgh")).await.unwrap().into_inner().state(), DeviceState::Denied);
+    let list = bob.get("/api/v1/auth/grants").await.expect(StatusCode::OK);
+    assert_eq!((&list[0]["device"], &list[0]["client_name"]), (&json!(true), &json!("A television")));
+
+    let ask = |token: &str, client: &str| FindRefreshTokenRequest {
+        token_hash: hash(token),
+        client_id: client.to_owned(),
+    };
+    let open = server.find_refresh_token(ask("t0", "tv")).await.unwrap().into_inner();
+    assert_eq!((open.grant.unwrap().id, open.expires_at - open.created_at), (grant.id, 3600));
+    for (token, client) in [("t0", "radio"), ("t1", "tv")] {
+        let refused = server.find_refresh_token(ask(token, client)).await.unwrap_err();
+        assert_eq!(code(&refused), ErrorCode::NotFound);
+    }
+    bob.delete("/api/v1/auth/grants").await.expect(StatusCode::OK);
+    let refused = server.find_refresh_token(ask("t0", "tv")).await.unwrap_err();
+    assert_eq!(code(&refused), ErrorCode::NotFound, "revoked");
+
+    server.begin_device(begin("late")).await.unwrap();
+    app.clock.advance(Duration::from_secs(600));
+    assert_eq!(server.poll_device(poll("late")).await.unwrap().into_inner().state(), DeviceState::Expired);
+    assert_eq!(code(&server.decide_device(decide("LATE", true)).await.unwrap_err()), ErrorCode::NotFound);
 }
 
 #[tokio::test]

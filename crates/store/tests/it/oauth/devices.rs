@@ -86,6 +86,14 @@ contract! {
         }
         let told = tasks.join_all().await.iter().filter(|answer| matches!(answer, Poll::Approved(_))).count();
         assert_eq!(told, 1);
+        let user = grants::find_live(&db, "g", at(3)).await.unwrap().unwrap().user_id.unwrap();
+        assert_eq!(devices::grants_of(&db, user).await.unwrap(), ["g"]);
+        refresh::purge(&db, at(601)).await.unwrap();
+        assert_eq!(devices::grants_of(&db, user).await.unwrap(), ["g"], "known as long as the grant");
+        let open = refresh_tokens::find_open(&db, "r0", "client", at(2)).await.unwrap().unwrap();
+        assert_eq!(open.grant_id, "g");
+        assert!(refresh_tokens::find_open(&db, "r0", "other", at(2)).await.unwrap().is_none());
+        assert!(refresh_tokens::find_open(&db, "r0", "client", open.expires_at).await.unwrap().is_none());
     }
 
     async fn a_refusal_and_the_end_are_final(db: Db) {
