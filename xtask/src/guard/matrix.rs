@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Repository;
-use crate::matrix::{TABLE, claims, render, sources};
+use crate::matrix::{Source, TABLE, claims, render, sources};
+
+/// It names rows as answers to threats.
+const THREATS: &str = "docs/security/threat-model.md";
 
 pub(super) fn check(repository: &Repository) -> Vec<String> {
     let (sources, mut faults) = sources(&repository.files);
@@ -27,10 +30,23 @@ pub(super) fn check(repository: &Repository) -> Vec<String> {
         rows.values().filter(|row| row.not_applicable.is_none() && !proved.contains(row.id.as_str()));
     faults
         .extend(unproved.map(|row| format!("{} has no test: add `// Covers: {}` above one", row.id, row.id)));
+    let named = |id: &str| rows.contains_key(id);
+    faults.extend(misnamed(repository.text(THREATS).unwrap_or_default(), &sources, named));
     if faults.is_empty() && repository.text(TABLE).ok() != Some(&render(&sources, &claims)) {
         faults.push(format!("{TABLE} is out of date; run `make gen` (or `xtask matrix`, which writes only this) and commit the result"));
     }
     faults
+}
+
+/// Rows that a text names in code font, and that do not exist.
+fn misnamed(text: &str, sources: &[Source], exists: impl Fn(&str) -> bool) -> Vec<String> {
+    let prefixes: Vec<String> =
+        sources.iter().map(|source| format!("{}-", source.name.replace(' ', ""))).collect();
+    let code = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let ids = code.filter(|word| prefixes.iter().any(|prefix| word.starts_with(prefix.as_str())));
+    ids.filter(|id| !exists(id))
+        .map(|id| format!("{THREATS} names {id}, which is no row of the matrix"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -72,6 +88,14 @@ mod tests {
         let helper = format!("{TEST}// Covers: RFC1-2-a\nfn helper() {{}}\n");
         assert_eq!(with(ROWS, &helper).len(), 1);
         assert_eq!(with(&format!("{ROWS}nonsense = 1\n"), "").len(), 1);
+    }
+
+    #[test]
+    fn a_threat_answered_by_a_row_that_is_gone_is_found() {
+        let threats = "| a | `RFC1-2-a`, `other-x` |\n| b | `RFC1-9-z` |\n";
+        let bare = [(FILE, ROWS), ("crates/a/tests/b.rs", TEST), (THREATS, threats)];
+        let faults = check(&Repository::of(&bare));
+        assert_eq!(faults, ["docs/security/threat-model.md names RFC1-9-z, which is no row of the matrix"]);
     }
 
     #[test]
