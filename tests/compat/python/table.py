@@ -55,7 +55,7 @@ CLIENTS = [
     ("MCP Inspector's command line (npm)", "@modelcontextprotocol/inspector", "public", "public", "public, `client_secret_basic`",
      "both eras of the protocol; tools, resources, prompts; what it keeps is renewed (its command line never revokes: the test does)"),
     ("`openid-client` (npm)", "openid-client", "public, `client_secret_basic`, `client_secret_post`", "public", "the same three",
-     "OpenID Connect with signed ID tokens, `iss`, userinfo, introspection, pushed requests, DPoP, fewer scopes at a refresh, tokens for `/api`"),
+     "OpenID Connect with signed ID tokens, `iss`, userinfo, introspection, pushed requests, DPoP, devices without a browser, fewer scopes at a refresh, tokens for `/api`"),
     ("`authlib` (PyPI)", "authlib", "public, `client_secret_basic`, `client_secret_post` (registered with one request: it has no call for it)", "public", "the same three",
      "ID tokens, userinfo, introspection, tokens for `/api`"),
 ]  # fmt: skip

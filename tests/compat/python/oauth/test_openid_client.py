@@ -57,5 +57,12 @@ def test_a_request_that_was_pushed_first(world):
     journey(world, {"method": "client_secret_post", "pushed": True, "narrow": "read"}, javascript=False)
 
 
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_device_without_a_browser(world, complete):
+    grants = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]
+    told = {"grant": "device", "complete": complete, "metadata": {"grant_types": grants}, "dpop": complete}
+    journey(world, told, javascript=complete)
+
+
 def test_a_token_for_the_api(world):
     journey(world, {"resource": world.api, "scope": f"{SCOPE} full"})
