@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::hub::{Hub, program, run, stderr, stdout};
-use crate::oauth::{Answer, Somebody};
+use crate::oauth_journey::{Answer, Somebody};
 
 const SETTINGS: &[(&str, &str)] = &[("RATE_LIMIT_ENABLED", "false")];
 const PASSWORD: &str = "correct-horse-1";

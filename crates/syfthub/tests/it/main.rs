@@ -8,12 +8,9 @@ mod hub;
 mod login;
 mod node;
 mod oauth;
-<<<<<<< HEAD
 mod oauth_attacks;
 mod oauth_journey;
 mod oauth_rules;
-=======
 mod oauth_github;
->>>>>>> e7e3b4b (Let devices without a browser in, and the command line as one of them)
 mod serve;
 mod setup;

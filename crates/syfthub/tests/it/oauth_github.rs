@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::hub::Hub;
-use crate::oauth::{Answer, Somebody};
+use crate::oauth_journey::{Answer, Somebody};
 
 /// As much of GitHub as the hub asks; it ends with the test.
 struct FakeGitHub {
