@@ -219,6 +219,14 @@ impl<'h> Somebody<'h> {
         format!("/mcp/oauth/authorize?{}", form(&changed(&good, changes)))
     }
 
+    /// The first page of a request.
+    pub(crate) async fn begin(&mut self, client: &str, resource: &str, scope: &str) -> Answer {
+        let path = self.authorize(client, &[("resource", resource), ("scope", scope)]);
+        let page = self.get(&path).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        page
+    }
+
     /// Signs in on a page and gives the one that asks.
     pub(crate) async fn sign_in(&mut self, page: &Answer, username: &str) -> Answer {
         let request = page.hidden("request");
