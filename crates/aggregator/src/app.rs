@@ -19,7 +19,7 @@ use syfthub_web::browser::BrowserCookie;
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::serve::{Shutdown, serve};
 use syfthub_web::stack::Stack;
-use syfthub_web::{docs, faults, metrics_router};
+use syfthub_web::{docs, dpop, faults, metrics_router};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -133,13 +133,15 @@ impl App {
             limiter: self.limiter.clone(),
             rule: self.settings.rate_limits.chat,
             cookie: BrowserCookie::new(&self.settings.public.public),
+            origin: self.settings.public.origin().into(),
         };
         let mut router = Router::new()
             .route("/health", get(|| async { health() }))
             .route("/ready", get(|| async { Json(json!({"status": "ready", "checks": {}})) }))
             .merge(quick::routes::router(chat.clone()))
             .merge(openai::routes::router(OpenAiRoutes { chat: chat.clone(), clock: self.clock.clone() }))
-            .merge(routes::router(chat));
+            .merge(routes::router(chat))
+            .layer(from_fn(dpop::challenged));
         if aggregator.debug {
             match docs::router_of_json(&crate::openapi::document()) {
                 Ok(pages) => router = router.merge(pages),

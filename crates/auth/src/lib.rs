@@ -7,6 +7,7 @@
 pub mod access_token;
 mod arena;
 pub mod at_jwt;
+pub mod client_assertion;
 mod crypto;
 pub mod dpop;
 pub mod grant_ticket;

@@ -199,6 +199,7 @@ pub(crate) fn build(state: AppState, health: health::Health, stack: &Stack) -> R
     let (routes, document) = documented().split_for_parts();
     let routes = routes
         .layer(axum::middleware::from_fn(audit::origin::layer))
+        .layer(axum::middleware::from_fn(syfthub_web::dpop::challenged))
         .route("/", axum::routing::get(root))
         .with_state(state)
         .merge(health::routes(health))

@@ -8,6 +8,7 @@
 
 pub mod log;
 pub mod postgres;
+pub mod proof_key;
 pub mod redis;
 pub mod smtp;
 pub mod tls;

@@ -33,7 +33,7 @@ use syfthub_config::{Aggregator, Secret};
 use syfthub_domain::fault::{FaultReport, FaultSink};
 use syfthub_domain::{Error, ErrorCode, SharedClock};
 use syfthub_logging::correlation;
-use syfthub_proto::identity::VerifyCredentialRequest;
+use syfthub_proto::identity::{VerifyBoundTokenRequest, VerifyCredentialRequest};
 use syfthub_rpc::{Peer, linked_stream, status, stubs, with_deadline};
 use tokens::SatelliteTokens;
 pub(crate) use tokens::Tokens;
@@ -201,6 +201,14 @@ impl Chat {
         if let Some(report) = FaultReport::of(&failed.error, id, "STREAM", "/api/v1/chat/stream") {
             faults.take(report);
         }
+    }
+
+    /// What stands for a token that is bound to a key, once its proof was shown.
+    pub(crate) async fn prove(&self, request: VerifyBoundTokenRequest) -> Result<Secret, Error> {
+        let request = with_deadline(tonic::Request::new(request), VERIFY_DEADLINE);
+        let answer = stubs::identity_client(self.hub.clone()).verify_bound_token(request).await;
+        let answer = answer.map_err(|refusal| status::from_status(&refusal))?;
+        Ok(Secret::new(answer.into_inner().ticket))
     }
 
     /// Refuses guests when the operator closed the service to them.

@@ -12,11 +12,15 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use syfthub_auth::dpop::ProofError;
 use syfthub_auth::grant_ticket;
 use syfthub_config::{Rule, Secret};
 use syfthub_domain::{Error, Result};
+use syfthub_proto::identity::VerifyBoundTokenRequest;
 use syfthub_web::browser::BrowserCookie;
+use syfthub_web::dpop::{self, Bound};
 use syfthub_web::limits::RateLimiter;
+use syfthub_web::route_table::Owner;
 use syfthub_web::{ApiError, ApiResult, ClientIp, RawJson, sse};
 
 use super::event::Event;
@@ -35,6 +39,8 @@ pub(crate) struct ChatRoutes {
     pub(crate) limiter: RateLimiter,
     pub(crate) rule: Rule,
     pub(crate) cookie: BrowserCookie,
+    /// The public origin of the hub.
+    pub(crate) origin: Arc<str>,
 }
 
 pub(crate) fn router(routes: ChatRoutes) -> Router {
@@ -122,6 +128,7 @@ impl ChatRoutes {
     async fn admit(&self, request: Request, route: &'static str) -> ApiResult<Admitted> {
         let (mut parts, body) = request.into_parts();
         let claim = self.claim(&mut parts).await?;
+        let stand = claim.stand();
         let wish = Wish::read(&parts.headers)?;
         let raw = RawJson::from_request(Request::from_parts(parts, body), &()).await?;
         let body = raw.parse_with(request::parse)?;
@@ -129,7 +136,7 @@ impl ChatRoutes {
         if ask.credential.is_none() {
             ask.credential = claim.session?;
         }
-        self.accept(ask.credential.as_ref()).await?;
+        self.accept(ask.credential.as_ref(), stand).await?;
         self.chat.keeper().check(&ask).await?;
         let owner = || owner_of(ask.credential.as_ref());
         let detach = wish.map(|wish| detached::Request { wish, owner: owner(), route, body: raw.0 });
@@ -140,14 +147,34 @@ impl ChatRoutes {
     pub(crate) async fn claim(&self, parts: &mut Parts) -> ApiResult<Claim> {
         let Ok(client) = ClientIp::from_request_parts(parts, &()).await;
         self.limiter.check("chat", &client.limit_bucket(), self.rule).await?;
-        Ok(Claim { authorization: credential(&parts.headers), session: self.session(parts) })
+        let bound = match Bound::from_headers(&parts.headers) {
+            Some(Bound(token)) => Some(self.prove(parts, &token).await?),
+            None => None,
+        };
+        let is_bound = bound.is_some();
+        let authorization = bound.or_else(|| credential(&parts.headers));
+        Ok(Claim { authorization, is_bound, session: self.session(parts) })
+    }
+
+    /// Shows a token that is bound to a key to the hub, with the proof of this request, which is good once. What
+    /// follows is asked on the ticket that the hub gives for it.
+    async fn prove(&self, parts: &Parts, token: &Secret) -> Result<Secret> {
+        let proof = dpop::proof(&parts.headers).and_then(|proof| proof.ok_or(ProofError::Missing))?;
+        let request = VerifyBoundTokenRequest {
+            token: token.expose().to_owned(),
+            proof: proof.to_owned(),
+            method: parts.method.as_str().to_owned(),
+            addresses: dpop::addresses(&self.origin, Owner::Aggregator, parts.uri.path()),
+        };
+        self.chat.prove(request).await
     }
 
     /// Counts the request for its credential, and refuses guests when they are not served. What our own services show
     /// one another is no credential here: the hub would believe it of the aggregator.
-    pub(crate) async fn accept(&self, credential: Option<&Secret>) -> ApiResult<()> {
+    pub(crate) async fn accept(&self, credential: Option<&Secret>, stand: Stand) -> ApiResult<()> {
         if let Some(credential) = credential {
-            if grant_ticket::is_ticket(credential.expose()) {
+            let is_ours = stand.0.is_some_and(|ticket| ticket.expose() == credential.expose());
+            if !is_ours && grant_ticket::is_ticket(credential.expose()) {
                 return Err(Error::unauthenticated("Could not validate credentials").into());
             }
             self.limiter.check("chat-token", &fingerprint(credential), self.rule).await?;
@@ -169,10 +196,21 @@ impl ChatRoutes {
 #[derive(Debug)]
 pub(crate) struct Claim {
     authorization: Option<Secret>,
+    /// Whether it stands for a token that is bound to a key.
+    is_bound: bool,
     session: Result<Option<Secret>>,
 }
 
+/// The ticket that the hub gave for the token of a request, if it gave one.
+#[derive(Debug)]
+pub(crate) struct Stand(Option<Secret>);
+
 impl Claim {
+    /// What may be shown of our own services' tickets.
+    pub(crate) fn stand(&self) -> Stand {
+        Stand(self.authorization.clone().filter(|_| self.is_bound))
+    }
+
     /// The token of the header.
     pub(crate) fn token(self) -> Result<Option<Secret>> {
         request::refuse_cookie(self.authorization.as_ref())?;
@@ -204,7 +242,13 @@ pub(crate) fn owner_of(credential: Option<&Secret>) -> String {
 
 /// A key to count by that does not give the credential away.
 fn fingerprint(credential: &Secret) -> String {
-    let digest: [u8; 32] = Sha256::digest(credential.expose().as_bytes()).into();
+    // Tickets change from minute to minute, their grant does not.
+    let text = credential.expose();
+    let grant = Some(text).filter(|text| grant_ticket::is_ticket(text)).and_then(grant_ticket::named_grant);
+    let digest: [u8; 32] = match grant {
+        Some(grant) => Sha256::digest(grant.as_bytes()).into(),
+        None => Sha256::digest(text.as_bytes()).into(),
+    };
     let [high, low, ..] = digest.as_chunks::<8>().0 else { return String::new() };
     format!("{:016x}{:016x}", u64::from_be_bytes(*high), u64::from_be_bytes(*low))
 }

@@ -86,8 +86,9 @@ impl OpenAiRoutes {
         let body = raw.parse_with(request::parse)?.ok_or_else(request::too_many_parts)?;
         let chat = &self.chat.chat;
         let mut question = request::read(body, chat.settings())?;
+        let stand = claim.stand();
         let credential = claim.credential()?;
-        self.chat.accept(credential.as_ref()).await?;
+        self.chat.accept(credential.as_ref(), stand).await?;
         let owner = owner_of(credential.as_ref());
         resolve::fill(chat, &mut question, credential).await?;
         chat.keeper().check(&question.ask).await?;
@@ -108,8 +109,10 @@ impl OpenAiRoutes {
 
     /// Who looks at a listing.
     async fn viewer(&self, parts: &mut Parts) -> ApiResult<Option<Secret>> {
-        let credential = self.chat.claim(parts).await?.credential()?;
-        self.chat.accept(credential.as_ref()).await?;
+        let claim = self.chat.claim(parts).await?;
+        let stand = claim.stand();
+        let credential = claim.credential()?;
+        self.chat.accept(credential.as_ref(), stand).await?;
         Ok(credential)
     }
 }

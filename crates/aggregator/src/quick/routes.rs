@@ -61,7 +61,9 @@ fn refusal(refused: ApiError, mut told: Value) -> Response {
 async fn work(routes: &ChatRoutes, request: Request, told: &mut Value) -> ApiResult<()> {
     let (mut parts, _) = request.into_parts();
     // A link on any page can make a browser open this one, so its cookie does not count.
-    let credential = routes.claim(&mut parts).await?.token()?;
+    let claim = routes.claim(&mut parts).await?;
+    let stand = claim.stand();
+    let credential = claim.token()?;
     let (query, aggregate, model) = read(parts.uri.query().unwrap_or_default())?;
     told["query"] = query.as_str().into();
     let settings = routes.chat.settings();
@@ -73,7 +75,7 @@ async fn work(routes: &ChatRoutes, request: Request, told: &mut Value) -> ApiRes
         );
     }
     let model = if aggregate { Some(model_path(model, settings.query_model.as_ref())?) } else { None };
-    routes.accept(credential.as_ref()).await?;
+    routes.accept(credential.as_ref(), stand).await?;
     let mut ask = query::ask(query.question, settings, model.is_none());
     fill(routes, &mut ask, &query.entries, model.as_ref(), credential).await?;
     told["model"] = model.map(|model| model.to_string()).into();

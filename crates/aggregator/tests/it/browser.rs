@@ -11,6 +11,7 @@ use syfthub_rpc::{Caller, status, stubs};
 use uuid::Uuid;
 
 use crate::actor::{Answer, TestApp, post, question};
+use crate::hub::{BOUND, PROOF};
 use crate::upstream::Upstream;
 
 const COOKIE: (&str, &str) = ("cookie", "theme=dark; syfthub_session=syft_ses_good");
@@ -119,6 +120,32 @@ async fn a_ticket_of_a_grant_is_good_only_from_our_own_services() {
     assert_eq!(ask(&app, "/api/v1/chat", &body, &[]).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!((model.calls().len(), source.calls().len()), (0, 0));
     stubs::chat_client(app.peer(Caller::Mcp)).ask(message(&model, &source, &ticket)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_key_is_shown_to_the_hub_once_with_its_proof() {
+    let (app, model, _, body) = published().await;
+    let bound = format!("DPoP {BOUND}");
+    let headers = [("authorization", bound.as_str()), ("dpop", PROOF)];
+    let question = json!({"model": "ann/m", "messages": [{"role": "user", "content": "?"}]});
+    // The fake hub lists no model by name: whoever gets to hear that was let in.
+    let (ok, unknown) = (StatusCode::OK, StatusCode::NOT_FOUND);
+    for (path, body, status) in [("/api/v1/chat", &body, ok), ("/v1/chat/completions", &question, unknown)] {
+        let answer = ask(&app, path, body, &headers).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text);
+        for wrong in [&headers[..1], &[headers[0], ("dpop", "x.y.z")]] {
+            let refused = ask(&app, path, body, wrong).await;
+            assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{path}: {}", refused.text);
+            let challenge = refused.headers["www-authenticate"].to_str().unwrap();
+            assert!(challenge.starts_with("DPoP error=\"invalid_dpop_proof\", algs=\""), "{challenge}");
+        }
+    }
+    assert_eq!(model.calls().len(), 1);
+    let proven = app.hub.proven.lock().unwrap().clone();
+    assert!(proven.iter().all(|request| request.method == "POST"), "{proven:?}");
+    let addresses: Vec<String> = proven.into_iter().flat_map(|request| request.addresses).collect();
+    let paths = ["/aggregator/api/v1/chat", "/v1/chat/completions", "/aggregator/v1/chat/completions"];
+    assert_eq!(addresses, paths.map(|path| format!("http://localhost:8080{path}")));
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use syfthub_auth::grant_ticket;
+use syfthub_auth::MasterKey;
+use syfthub_auth::grant_ticket::{self, TicketKey};
+use syfthub_config::Secret;
+use syfthub_domain::{Error, ErrorCode, Timestamp};
 use syfthub_proto::directory::directory_service_server::DirectoryService;
 use syfthub_proto::directory::{
     DescribeEndpointsRequest, DescribeEndpointsResponse, Description, Endpoint, ListEndpointsRequest,
@@ -17,16 +20,19 @@ use syfthub_proto::directory::{
 use syfthub_proto::identity::identity_service_server::IdentityService;
 use syfthub_proto::identity::{
     FindUserRequest, FindUserResponse, MintSatelliteTokensRequest, MintSatelliteTokensResponse,
-    SatelliteToken, VerifyCredentialRequest, VerifyCredentialResponse,
+    SatelliteToken, VerifyBoundTokenRequest, VerifyBoundTokenResponse, VerifyCredentialRequest,
+    VerifyCredentialResponse,
 };
 use syfthub_proto::ops::ops_service_server::OpsService;
 use syfthub_proto::ops::{
     ErrorReport, ListKeysRequest, ListKeysResponse, ReportErrorsRequest, ReportErrorsResponse,
     RetireKeyRequest, RetireKeyResponse, RotateKeyRequest, RotateKeyResponse,
 };
+use syfthub_rpc::status::to_status;
 use syfthub_rpc::{Caller, InternalKey, Peer, stubs};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use crate::actor::{TestApp, post, question};
 use crate::kept::Told;
@@ -47,6 +53,8 @@ pub(crate) struct FakeHub {
     pub(crate) presets: Arc<Mutex<Vec<Preset>>>,
     pub(crate) reported: Arc<Mutex<Vec<ErrorReport>>>,
     pub(crate) told: Told,
+    /// What was shown with a good proof.
+    pub(crate) proven: Arc<Mutex<Vec<VerifyBoundTokenRequest>>>,
 }
 
 impl FakeHub {
@@ -75,6 +83,15 @@ impl FakeHub {
     }
 }
 
+/// A token that is bound to a key, and the proof with which it is good.
+pub(crate) const BOUND: &str = "bound.to.key";
+pub(crate) const PROOF: &str = "a.good.proof";
+
+fn ticket() -> String {
+    let key = TicketKey::new(&MasterKey::new(&Secret::new("secret")));
+    grant_ticket::mint(&key, Uuid::nil(), Timestamp::from_secs(1_800_000_000)).unwrap()
+}
+
 /// The credentials that this hub knows: an access token, the session cookie of a browser, and any ticket of a grant.
 fn is_good(credential: &str) -> bool {
     ["syft_pat_good", "syft_ses_good"].contains(&credential) || grant_ticket::is_ticket(credential)
@@ -97,6 +114,20 @@ impl IdentityService for FakeHub {
             return Err(Status::internal("the database is gone"));
         }
         Err(Status::unauthenticated("no"))
+    }
+
+    async fn verify_bound_token(
+        &self,
+        request: Request<VerifyBoundTokenRequest>,
+    ) -> Result<Response<VerifyBoundTokenResponse>, Status> {
+        let request = request.into_inner();
+        if request.token != BOUND || request.proof != PROOF {
+            let error = Error::new(ErrorCode::InvalidDpopProof, "The DPoP proof is not good");
+            return Err(to_status(&error));
+        }
+        self.proven.lock().unwrap().push(request);
+        let principal = None;
+        Ok(Response::new(VerifyBoundTokenResponse { principal, ticket: ticket() }))
     }
 
     async fn find_user(&self, _: Request<FindUserRequest>) -> Result<Response<FindUserResponse>, Status> {

@@ -34,14 +34,14 @@ impl Access {
         let now = self.clock.now();
         // Under another key than the same text as a token, which is no token.
         let key = Sha256::new().chain_update(b"browser:").chain_update(value).finalize().into();
-        self.remembering(key, now, self.by_cookie(value, from, now)).await
+        Ok(self.remembering(key, now, self.by_cookie(value, from, now)).await?.principal)
     }
 
     async fn by_cookie(&self, value: &str, from: Option<IpAddr>, now: Timestamp) -> Result<Verified> {
         let (session, user) = self.browser_session(value, from, now).await?;
         let expires_at = session.expires_at;
         let principal = principal(user, vec![Scope::Full], CredentialKind::BrowserSession, Some(session.id));
-        Ok(Verified { principal, expires_at })
+        Ok(Verified { principal, expires_at, key: None })
     }
 
     /// The session behind a cookie and its user, looked up now, or 401. The use is recorded, at most once a minute.

@@ -1,10 +1,14 @@
 //! The callers that handlers ask for. Scopes are enforced here, by one table for every route.
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use syfthub_auth::dpop::{Expected, ProofError};
 use syfthub_auth::{Action, Principal};
 use syfthub_config::Secret;
 use syfthub_domain::Error;
+use syfthub_web::dpop::{self, Bound};
 use syfthub_web::{ApiError, Bearer, ClientIp};
 
 use crate::error_reports::observe::CallerSlot;
@@ -27,16 +31,21 @@ pub(crate) struct Viewer(pub(crate) Option<Principal>);
 #[derive(Debug, Clone)]
 pub(crate) struct Credential(pub(crate) Secret);
 
-/// What a request shows: a token in its header, else the session cookie of a browser.
+/// What a request shows: a token in its header, by itself or with the proof of a key, else the session cookie of a browser.
 enum Shown {
     Token(Secret),
+    Bound(Secret),
     Cookie(Secret),
 }
 
 impl Shown {
     fn find(parts: &Parts, state: &AppState) -> Option<Self> {
         let Bearer(token) = Bearer::from_headers(&parts.headers);
-        token.map(Self::Token).or_else(|| state.access.cookie().read(&parts.headers).map(Self::Cookie))
+        let bound = || Bound::from_headers(&parts.headers).map(|Bound(token)| Self::Bound(token));
+        token
+            .map(Self::Token)
+            .or_else(bound)
+            .or_else(|| state.access.cookie().read(&parts.headers).map(Self::Cookie))
     }
 
     fn required(parts: &Parts, state: &AppState) -> Result<Self, ApiError> {
@@ -44,10 +53,34 @@ impl Shown {
     }
 }
 
-async fn principal(parts: &Parts, state: &AppState, shown: &Shown) -> Result<Principal, ApiError> {
+/// Whoever proved the key of their token with this request. The proof is good once, so that it is kept for the other
+/// extractors of the request who it was.
+#[derive(Clone)]
+struct Proven(Principal);
+
+async fn proven(
+    parts: &mut Parts,
+    state: &AppState,
+    token: &Secret,
+    from: Option<IpAddr>,
+) -> Result<Principal, ApiError> {
+    if let Some(Proven(principal)) = parts.extensions.get() {
+        return Ok(principal.clone());
+    }
+    let proof = dpop::proof(&parts.headers).and_then(|proof| proof.ok_or(ProofError::Missing));
+    let addresses = state.access.addresses(parts.uri.path());
+    let request =
+        Expected { method: parts.method.as_str(), addresses: &addresses, access_token: Some(token.expose()) };
+    let principal = state.access.authenticate_bound(proof.map_err(Error::from)?, request, from).await?;
+    parts.extensions.insert(Proven(principal.clone()));
+    Ok(principal)
+}
+
+async fn principal(parts: &mut Parts, state: &AppState, shown: &Shown) -> Result<Principal, ApiError> {
     let from = parts.extensions.get::<ClientIp>().map(|ip| ip.0);
     let principal = match shown {
         Shown::Token(token) => state.access.authenticate(token.expose(), from).await?,
+        Shown::Bound(token) => proven(parts, state, token, from).await?,
         Shown::Cookie(value) => {
             state.access.cookie().require_own_script(&parts.method, &parts.headers)?;
             state.access.authenticate_browser(value.expose(), from).await?
@@ -61,7 +94,7 @@ async fn principal(parts: &Parts, state: &AppState, shown: &Shown) -> Result<Pri
 }
 
 /// Whoever asks, also on a hub that is not open to guests.
-pub(crate) async fn whoever(parts: &Parts, state: &AppState) -> Result<Option<Principal>, ApiError> {
+pub(crate) async fn whoever(parts: &mut Parts, state: &AppState) -> Result<Option<Principal>, ApiError> {
     let Some(shown) = Shown::find(parts, state) else { return Ok(None) };
     match principal(parts, state, &shown).await {
         Ok(principal) => Ok(Some(principal)),
@@ -107,7 +140,8 @@ impl FromRequestParts<AppState> for Credential {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let (Shown::Token(secret) | Shown::Cookie(secret)) = Shown::required(parts, state)?;
+        let (Shown::Token(secret) | Shown::Bound(secret) | Shown::Cookie(secret)) =
+            Shown::required(parts, state)?;
         Ok(Self(secret))
     }
 }

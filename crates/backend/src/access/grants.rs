@@ -16,6 +16,7 @@ use syfthub_domain::{CredentialKind, Error, Result, Scope, Timestamp};
 use syfthub_store::oauth::grants::{self, GrantRow};
 use syfthub_store::users::UserRow;
 use syfthub_store::{keys, users};
+use uuid::Uuid;
 
 use super::{Access, NOT_GOOD, TOUCH_EVERY, Verified, principal};
 
@@ -32,6 +33,8 @@ pub(crate) struct GrantCredentials {
     tickets: TicketKey,
     /// `iss` of access tokens.
     issuer: String,
+    /// The public origin of the hub.
+    origin: String,
     /// The resource that the hub, the aggregator and `/v1` are.
     api: String,
     published: RwLock<Option<Published>>,
@@ -48,9 +51,21 @@ impl GrantCredentials {
         Self {
             tickets: TicketKey::new(master),
             issuer: public.oauth_issuer.clone(),
+            origin: public.origin().to_owned(),
             api: format!("{}/api", public.origin()),
             published: RwLock::new(None),
         }
+    }
+
+    /// The public origin of the hub.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What stands between our own services for somebody who showed a token of a grant, with the scopes of the token.
+    pub(super) fn ticket(&self, grant: Uuid, scopes: &[Scope], now: Timestamp) -> Result<String> {
+        let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+        grant_ticket::mint_narrowed(&self.tickets, grant, &scopes.join(" "), now)
     }
 
     /// The name of the hub's own API as a resource.
@@ -107,14 +122,16 @@ impl Access {
             let live = self.live_grant(&ticket.grant.to_string(), now).await?;
             let (grant, user) = live.ok_or_else(|| refused("the grant has ended"))?;
             let user = user.ok_or_else(|| refused("the client acts for itself"))?;
-            let principal = self.grants.principal(&grant, user);
-            Ok(Verified { principal, expires_at: ticket.expires_at })
+            let mut principal = self.grants.principal(&grant, user);
+            if let Some(allowed) = &ticket.scope {
+                principal.scopes.retain(|scope| allowed.split(' ').any(|name| name == scope.as_str()));
+            }
+            Ok(Verified { principal, expires_at: ticket.expires_at, key: None })
         };
-        self.remembering(key, now, look_up).await
+        Ok(self.remembering(key, now, look_up).await?.principal)
     }
 
-    /// The user behind an access token for the hub's API. What is only good with the proof of a key is refused, because
-    /// the hub does not ask for one.
+    /// The user behind an access token for the hub's API, and the key that its holder has to prove.
     pub(super) async fn by_oauth_token(
         &self,
         token: &str,
@@ -124,15 +141,13 @@ impl Access {
         let keys = self.published(token, now).await?;
         let expected = Expected { issuer: &self.grants.issuer, audiences: &[&self.grants.api] };
         let claims = at_jwt::verify(&keys, token, expected, now)?;
-        if claims.cnf.is_some() {
-            return Err(refused("the token is bound to a key"));
-        }
         let live = self.live_grant(&claims.sid, now).await?;
         let (grant, user) = live.ok_or_else(|| refused("the grant has ended"))?;
         let user = user.ok_or_else(|| refused("the client acts for itself"))?;
+        let key = claims.cnf.as_ref().map(|bound| bound.jkt.as_str());
         let is_of_grant = grant.resource == self.grants.api
             && grant.client_id == claims.client_id
-            && grant.dpop_jkt.is_none()
+            && (grant.dpop_jkt.is_none() || grant.dpop_jkt.as_deref() == key)
             && claims.sub == user.id.to_string();
         if !is_of_grant {
             return Err(refused("the token is not what its grant allows"));
@@ -140,7 +155,7 @@ impl Access {
         let mut principal = self.grants.principal(&grant, user);
         principal.scopes.retain(|scope| claims.scopes().any(|name| name == scope.as_str()));
         tracing::debug!(target: "syfthub.api.auth", user_id = principal.user_id.0, ?from, "auth.oauth_token.used");
-        Ok(Verified { principal, expires_at: Timestamp::from_secs(claims.exp) })
+        Ok(Verified { principal, expires_at: Timestamp::from_secs(claims.exp), key: key.map(Arc::from) })
     }
 
     /// The keys that the authorization server publishes; looked up again when a token names one that is not known.

@@ -6,8 +6,10 @@
 pub(crate) mod browser;
 mod extract;
 pub(crate) mod grants;
+mod proofs;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use syfthub_rpc::Caller;
 use syfthub_store::users::UserRow;
 use syfthub_store::{Db, Tx, access_tokens, refresh, users};
 use syfthub_web::browser::{BrowserCookie, PREFIX};
+use syfthub_web::dpop::Proofs;
 
 use crate::audit::activity::{Activity, Kind, Whose};
 
@@ -47,6 +50,8 @@ const NOT_GOOD: &str = "Could not validate credentials";
 struct Verified {
     principal: Principal,
     expires_at: Timestamp,
+    /// Thumbprint of the key that whoever shows the credential has to prove.
+    key: Option<Arc<str>>,
 }
 
 /// Verifies credentials.
@@ -59,6 +64,7 @@ pub(crate) struct Access {
     activity: Activity,
     cookie: BrowserCookie,
     grants: GrantCredentials,
+    proofs: Proofs,
     remembered: Remembered<[u8; 32], Verified>,
     /// Raised by every [`Access::forget_user`], so that a look-up which began before it is not remembered.
     changes: AtomicU64,
@@ -80,7 +86,19 @@ impl Access {
             .time_to_live(REMEMBER)
             .support_invalidation_closures()
             .build();
-        Self { db, cache, clock, tokens, activity, cookie, grants, remembered, changes: AtomicU64::new(0) }
+        let proofs = Proofs::new(&cache, clock.clone());
+        Self {
+            db,
+            cache,
+            clock,
+            tokens,
+            activity,
+            cookie,
+            grants,
+            proofs,
+            remembered,
+            changes: AtomicU64::new(0),
+        }
     }
 
     /// Reads session cookies.
@@ -100,6 +118,15 @@ impl Access {
 
     /// The user behind a token of a header, or 401 with the reason that a client may know.
     pub(crate) async fn authenticate(&self, credential: &str, from: Option<IpAddr>) -> Result<Principal> {
+        let verified = self.verified(credential, from).await?;
+        if verified.key.is_some() {
+            let text = "The token is bound to a key; send it as Authorization: DPoP, with a DPoP header";
+            return Err(Error::unauthenticated(text));
+        }
+        Ok(verified.principal)
+    }
+
+    async fn verified(&self, credential: &str, from: Option<IpAddr>) -> Result<Verified> {
         let key: [u8; 32] = Sha256::digest(credential.as_bytes()).into();
         let now = self.clock.now();
         let look_up = async {
@@ -132,20 +159,19 @@ impl Access {
         key: [u8; 32],
         now: Timestamp,
         look_up: impl Future<Output = Result<Verified>> + Send,
-    ) -> Result<Principal> {
+    ) -> Result<Verified> {
         if let Some(known) = self.remembered.get(&key).await
             && known.expires_at > now
         {
-            return Ok(known.principal);
+            return Ok(known);
         }
         let before = self.changes.load(Ordering::SeqCst);
         let verified = look_up.await?;
-        let principal = verified.principal.clone();
-        self.remembered.insert(key, verified).await;
+        self.remembered.insert(key, verified.clone()).await;
         if self.changes.load(Ordering::SeqCst) != before {
             self.remembered.invalidate(&key).await;
         }
-        Ok(principal)
+        Ok(verified)
     }
 
     /// Drops what is remembered about a user, here and on the other replicas.
@@ -208,7 +234,7 @@ impl Access {
         }
         let expires_at = Timestamp::from_secs(claims.exp);
         let principal = principal(user, vec![Scope::Full], CredentialKind::HubToken, Some(claims.fam));
-        Ok(Verified { principal, expires_at })
+        Ok(Verified { principal, expires_at, key: None })
     }
 
     async fn user_of(&self, claims: &AccessClaims) -> Result<UserRow> {
@@ -245,7 +271,11 @@ impl Access {
             self.record_use(&row, from, now).await;
         }
         let expires_at = row.expires_at.unwrap_or(Timestamp::from_micros(i64::MAX));
-        Ok(Verified { principal: principal(user, row.scopes, CredentialKind::AccessToken, None), expires_at })
+        Ok(Verified {
+            principal: principal(user, row.scopes, CredentialKind::AccessToken, None),
+            expires_at,
+            key: None,
+        })
     }
 
     async fn record_use(&self, row: &access_tokens::AccessTokenRow, from: Option<IpAddr>, now: Timestamp) {

@@ -1,12 +1,14 @@
 //! `identity.v1`: who somebody is, for our own services.
 
+use syfthub_auth::dpop::Expected;
 use syfthub_auth::{Action, Principal};
 use syfthub_domain::{Error, ErrorCode, Result};
 use syfthub_proto::common;
 use syfthub_proto::identity::identity_service_server::IdentityService;
 use syfthub_proto::identity::{
     AudienceFailure, FindUserRequest, FindUserResponse, MintSatelliteTokensRequest,
-    MintSatelliteTokensResponse, SatelliteToken, VerifyCredentialRequest, VerifyCredentialResponse,
+    MintSatelliteTokensResponse, SatelliteToken, VerifyBoundTokenRequest, VerifyBoundTokenResponse,
+    VerifyCredentialRequest, VerifyCredentialResponse,
 };
 use syfthub_rpc::status::to_status;
 use syfthub_rpc::{Caller, require};
@@ -17,6 +19,8 @@ use crate::router::AppState;
 
 /// Audiences of one call.
 const MAX_AUDIENCES: usize = 50;
+/// Addresses by which one thing can be reached.
+const MAX_ADDRESSES: usize = 8;
 
 /// Serves `identity.v1`.
 #[derive(Debug, Clone)]
@@ -50,6 +54,14 @@ impl IdentityService for IdentityGrpc {
         answer(verified.map(|principal| VerifyCredentialResponse { principal: Some(to_wire(principal)) }))
     }
 
+    async fn verify_bound_token(
+        &self,
+        request: Request<VerifyBoundTokenRequest>,
+    ) -> std::result::Result<Response<VerifyBoundTokenResponse>, Status> {
+        require(&request, callers(Method::VerifyBoundToken))?;
+        answer(self.verify_bound(&request.into_inner()).await)
+    }
+
     async fn find_user(
         &self,
         request: Request<FindUserRequest>,
@@ -74,6 +86,21 @@ impl IdentityService for IdentityGrpc {
 }
 
 impl IdentityGrpc {
+    async fn verify_bound(&self, request: &VerifyBoundTokenRequest) -> Result<VerifyBoundTokenResponse> {
+        if request.addresses.len() > MAX_ADDRESSES {
+            let text = format!("a request has at most {MAX_ADDRESSES} addresses");
+            return Err(Error::new(ErrorCode::BadRequest, text));
+        }
+        let expected = Expected {
+            method: &request.method,
+            addresses: &request.addresses,
+            access_token: Some(&request.token),
+        };
+        let principal = self.0.access.authenticate_bound(&request.proof, expected, None).await?;
+        let ticket = self.0.access.ticket(&principal)?;
+        Ok(VerifyBoundTokenResponse { principal: Some(to_wire(principal)), ticket })
+    }
+
     async fn mint(
         &self,
         caller: Caller,

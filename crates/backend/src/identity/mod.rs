@@ -8,6 +8,7 @@ use syfthub_rpc::Caller;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     VerifyCredential,
+    VerifyBoundToken,
     FindUser,
     MintSatelliteTokens,
     ResolveEndpoints,
@@ -38,7 +39,8 @@ pub(crate) const fn callers(method: Method) -> &'static [Caller] {
             &[Caller::Aggregator, Caller::Mcp, Caller::Cli]
         }
         Method::ListKeys | Method::RotateKey | Method::RetireKey => &[Caller::Cli],
-        Method::RecordUsage
+        Method::VerifyBoundToken
+        | Method::RecordUsage
         | Method::CheckConversation
         | Method::AppendConversation
         | Method::DescribeEndpoints

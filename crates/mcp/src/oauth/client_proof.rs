@@ -4,11 +4,13 @@
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use syfthub_auth::client_assertion::{self, AssertionError, Expected};
 use syfthub_config::Secret;
 use syfthub_web::ClientIp;
 
 use super::clients::Client;
 use super::error::{OAuthError, OAuthResult};
+use super::metadata::Proof;
 use super::params::Params;
 use super::{OAuth, secrets};
 
@@ -25,12 +27,16 @@ pub(super) async fn prove(
     params: &Params,
     from: ClientIp,
 ) -> OAuthResult<Client> {
-    if params.one("client_assertion")?.is_some() {
-        return Err(OAuthError::invalid_client("Client assertions are not supported by this server"));
+    if let Some(assertion) = params.one("client_assertion")? {
+        return by_key(oauth, headers, params, assertion, from).await;
     }
     let claim = claim(headers, params)?;
     let found = oauth.0.clients.find(&claim.id, from).await?;
     let client = found.map_err(OAuthError::invalid_client)?;
+    if client.metadata.proof() == Proof::Key {
+        let text = "This client must prove who it is by a client_assertion (private_key_jwt)";
+        return Err(OAuthError::invalid_client(text));
+    }
     match (client.secret_hash(), claim.secret) {
         (None, None) => Ok(client),
         (None, Some(_)) => Err(OAuthError::invalid_client("This client has no secret; it must not send one")),
@@ -38,6 +44,55 @@ pub(super) async fn prove(
         (Some(hash), Some(secret)) if secrets::is_of(secret.expose(), hash) => Ok(client),
         (Some(_), Some(_)) => Err(OAuthError::invalid_client("The secret is not that of this client")),
     }
+}
+
+/// A client that signed an assertion (RFC 7521, section 4.2; RFC 7523, section 3).
+async fn by_key(
+    oauth: &OAuth,
+    headers: &HeaderMap,
+    params: &Params,
+    assertion: &str,
+    from: ClientIp,
+) -> OAuthResult<Client> {
+    let wrong = |text: String| OAuthError::invalid_client(text);
+    if params.one("client_assertion_type")? != Some(client_assertion::TYPE) {
+        return Err(wrong(format!("client_assertion_type must be {}", client_assertion::TYPE)));
+    }
+    if headers.contains_key(header::AUTHORIZATION) || params.one("client_secret")?.is_some() {
+        let text = "Send the credentials of the client once: a client_assertion, or a secret";
+        return Err(OAuthError::invalid_request(text));
+    }
+    let id =
+        client_assertion::claimed(assertion).ok_or_else(|| wrong(AssertionError::Malformed.to_string()))?;
+    if params.one("client_id")?.is_some_and(|named| named != id) {
+        return Err(wrong(AssertionError::Client.to_string()));
+    }
+    let found = oauth.0.clients.find(&id, from).await?;
+    let client = found.map_err(wrong)?;
+    let source = client.metadata.keys().filter(|_| client.metadata.proof() == Proof::Key);
+    let source = source.ok_or_else(|| {
+        wrong("This client registered without private_key_jwt; see its metadata".to_owned())
+    })?;
+    let urls = oauth.urls();
+    // RFC 9126, section 2, adds the endpoint for pushed requests.
+    let audiences = [urls.issuer().to_owned(), urls.at("/oauth/token"), urls.at("/oauth/par")];
+    let expected =
+        Expected { client_id: &client.id, audiences: &audiences, algorithm: client.metadata.signs_with() };
+    let now = oauth.0.clock.now();
+    let keys = oauth.0.client_keys.of(source, from).await?.map_err(wrong)?;
+    let mut checked = client_assertion::verify(assertion, &keys, expected, now);
+    if checked == Err(AssertionError::Signature)
+        && let Some(keys) = oauth.0.client_keys.again(source, from).await?
+    {
+        checked = client_assertion::verify(assertion, &keys, expected, now);
+    }
+    let good = checked.map_err(|error| wrong(error.to_string()))?;
+    let memory = format!("assertion:{}", good.id);
+    if !oauth.0.proofs.first_use(&memory, good.ends_at.since(now)).await {
+        let text = "This client_assertion was used before; make one for every request";
+        return Err(wrong(text.to_owned()));
+    }
+    Ok(client)
 }
 
 fn claim(headers: &HeaderMap, params: &Params) -> OAuthResult<Claim> {

@@ -10,7 +10,7 @@ use syfthub_domain::{Error, ErrorCode};
 use syfthub_web::ApiError;
 
 use super::error::OAuthResult;
-use super::metadata::{GRANT_TYPES, METHODS, SECRET_METHODS};
+use super::metadata::{GRANT_TYPES, METHODS, PROVING_METHODS};
 use super::urls::{Resource, Urls};
 use super::{OAuth, scopes};
 
@@ -84,8 +84,11 @@ fn authorization_server(urls: &Urls) -> Value {
         "response_modes_supported": ["query"],
         "grant_types_supported": GRANT_TYPES,
         "token_endpoint_auth_methods_supported": METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "revocation_endpoint_auth_methods_supported": METHODS,
-        "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
+        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "introspection_endpoint_auth_methods_supported": PROVING_METHODS,
+        "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": ALGORITHMS,
         "authorization_response_iss_parameter_supported": true,

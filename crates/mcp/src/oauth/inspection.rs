@@ -17,6 +17,7 @@ use super::client_proof::prove;
 use super::error::{OAuthError, OAuthResult};
 use super::issuing::{person, token_type};
 use super::key_proof::Shown;
+use super::metadata::Proof;
 use super::params::Params;
 use super::registration::unkept;
 use super::secrets::{self, REFRESH_PREFIX};
@@ -60,8 +61,8 @@ pub(super) async fn introspect(
     oauth.0.limits.program(from).await?;
     let params = Params::parse(&body);
     let client = prove(&oauth, &headers, &params, from).await?;
-    if client.secret_hash().is_none() {
-        return Err(OAuthError::invalid_client("Only a client with a secret may ask about tokens"));
+    if client.metadata.proof() == Proof::None {
+        return Err(OAuthError::invalid_client("Only a client with a secret or a key may ask about tokens"));
     }
     let token = params.one("token")?.ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
     let mut told = Map::new();

@@ -1,6 +1,7 @@
 //! What a client says about itself (RFC 7591, section 2), checked and cut to what is understood.
 
 use serde_json::{Map, Value, json};
+use syfthub_auth::public_jwk::{ALGORITHMS, PublicJwk};
 use url::Url;
 
 use super::redirects;
@@ -26,12 +27,26 @@ pub(crate) enum Proof {
     None,
     /// By a secret, in a header or in the body.
     Secret,
+    /// By a JWT that it signs with a key of its own (RFC 7523).
+    Key,
 }
 
 /// Ways of proof by the names of the standard.
-pub(crate) const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
-/// Those with a secret.
-pub(crate) const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+pub(crate) const METHODS: [&str; 4] = ["none", "client_secret_basic", "client_secret_post", BY_KEY];
+/// Those that prove something.
+pub(crate) const PROVING_METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", BY_KEY];
+const BY_KEY: &str = "private_key_jwt";
+/// Most keys of a client.
+pub(crate) const MOST_KEYS: usize = 10;
+
+/// Where the keys of a client are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum KeySource<'m> {
+    /// In its metadata.
+    Inline(&'m Value),
+    /// At an address.
+    Address(&'m str),
+}
 /// The code of a device (RFC 8628).
 pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// What can be exchanged at the token endpoint.
@@ -65,12 +80,15 @@ impl Metadata {
             Some(method) => {
                 METHODS.into_iter().find(|known| method.as_str() == Some(known)).ok_or_else(|| {
                     fault(
-                        "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post",
+                        "token_endpoint_auth_method must be none, client_secret_basic, client_secret_post or private_key_jwt",
                     )
                 })?
             }
         };
         kept.insert("token_endpoint_auth_method".to_owned(), json!(method));
+        if method == BY_KEY {
+            keep_keys(given, &mut kept)?;
+        }
         kept.insert("grant_types".to_owned(), json!(kinds));
         let types = texts(given.get("response_types"), "response_types")?;
         if sends && types.as_ref().is_some_and(|types| !types.contains(&"code")) {
@@ -121,6 +139,7 @@ impl Metadata {
     pub(crate) fn proof(&self) -> Proof {
         match self.0.get("token_endpoint_auth_method").and_then(Value::as_str) {
             Some("none") => Proof::None,
+            Some(BY_KEY) => Proof::Key,
             _ => Proof::Secret,
         }
     }
@@ -128,6 +147,17 @@ impl Metadata {
     /// Whether it proves itself by a secret.
     pub(crate) fn secret_method(&self) -> bool {
         self.proof() == Proof::Secret
+    }
+
+    /// Where its keys are, if it proves with one who it is.
+    pub(crate) fn keys(&self) -> Option<KeySource<'_>> {
+        let inline = self.0.get("jwks").map(KeySource::Inline);
+        inline.or_else(|| self.0.get("jwks_uri").and_then(Value::as_str).map(KeySource::Address))
+    }
+
+    /// The algorithm that it signs with, if it said so.
+    pub(crate) fn signs_with(&self) -> Option<&str> {
+        self.0.get(SIGNS_WITH).and_then(Value::as_str)
     }
 
     /// Whether all its tokens have to be bound to a key.
@@ -192,6 +222,38 @@ fn texts<'v>(given: Option<&'v Value>, name: &str) -> Result<Option<Vec<&'v str>
     let Some(given) = given.filter(|given| !given.is_null()) else { return Ok(None) };
     let list = given.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
     list.map(Some).ok_or_else(|| fault(format!("{name} must be a list of texts")))
+}
+
+const SIGNS_WITH: &str = "token_endpoint_auth_signing_alg";
+
+/// The keys of a client that signs assertions: in its metadata or at an address, not both (RFC 7591, section 2).
+fn keep_keys(given: &Map<String, Value>, kept: &mut Map<String, Value>) -> Result<(), Fault> {
+    let named = |name: &str| given.get(name).filter(|value| !value.is_null());
+    match (named("jwks"), named("jwks_uri")) {
+        (Some(jwks), None) => {
+            let keys = jwks.get("keys").and_then(Value::as_array);
+            let keys = keys.filter(|keys| (1..=MOST_KEYS).contains(&keys.len()));
+            let keys = keys.ok_or_else(|| fault("jwks must be an object with one to ten keys"))?;
+            for key in keys {
+                PublicJwk::read(key).map_err(|why| fault(format!("a key of jwks is refused: {why}")))?;
+            }
+            kept.insert("jwks".to_owned(), json!({"keys": keys}));
+        }
+        (None, Some(address)) => {
+            let text = address.as_str().filter(|text| text.len() <= MAX_TEXT);
+            let is_plain = |url: Url| url.scheme() == "https" && url.fragment().is_none();
+            let text = text.filter(|text| Url::parse(text).is_ok_and(is_plain));
+            let text = text.ok_or_else(|| fault("jwks_uri must be an address with https"))?;
+            kept.insert("jwks_uri".to_owned(), json!(text));
+        }
+        _ => return Err(fault("private_key_jwt needs either jwks or jwks_uri")),
+    }
+    if let Some(name) = named(SIGNS_WITH) {
+        let name = ALGORITHMS.into_iter().find(|known| name.as_str() == Some(known));
+        let text = "token_endpoint_auth_signing_alg must be ES256, EdDSA, PS256 or RS256";
+        kept.insert(SIGNS_WITH.to_owned(), json!(name.ok_or_else(|| fault(text))?));
+    }
+    Ok(())
 }
 
 fn keep_texts(given: &Map<String, Value>, kept: &mut Map<String, Value>) -> Result<(), Fault> {

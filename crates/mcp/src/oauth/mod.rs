@@ -5,6 +5,7 @@
 
 mod approval;
 mod authorize;
+mod client_keys;
 mod client_proof;
 mod clients;
 mod consent;
@@ -48,6 +49,7 @@ use syfthub_web::dpop::Proofs;
 use syfthub_web::limits::RateLimiter;
 use syfthub_web::{ApiError, ClientIp};
 
+use client_keys::ClientKeys;
 use clients::Clients;
 use documents::Documents;
 use error::OAuthResult;
@@ -74,6 +76,7 @@ struct Inner {
     urls: Urls,
     hub: Hub,
     clients: Clients,
+    client_keys: ClientKeys,
     keys: Keys,
     pendings: Pendings,
     browser: BrowserCookie,
@@ -141,11 +144,13 @@ impl OAuth {
         let limits =
             Limits { connect: documents::PATIENCE, total: documents::PATIENCE, max_body: documents::LARGEST };
         let egress = Egress::guarded_in(outside, &settings.egress, limits).map_err(Error::internal)?;
+        let client_keys = ClientKeys::new(egress.clone(), cache.clone(), limiter.clone(), rates.auth);
         let documents = Documents::new(egress, cache, limiter.clone(), rates.auth);
         let hub = Hub::new(peer);
         Ok(Self(Arc::new(Inner {
             urls: Urls::new(&settings.mcp),
             clients: Clients::new(hub.clone(), documents),
+            client_keys,
             keys: Keys::new(hub.clone(), sealed(keys::LABEL), clock.clone())?,
             pendings: Pendings::new(sealed(pending::LABEL), clock.clone()),
             browser: BrowserCookie::new(&settings.mcp.public_url),

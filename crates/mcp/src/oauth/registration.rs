@@ -83,7 +83,7 @@ pub(super) async fn replace(
     let metadata = accepted(&body)?;
     let before = Metadata::stored(&stored.metadata_json).ok_or_else(gone)?;
     if metadata.proof() != before.proof() {
-        let text = "token_endpoint_auth_method cannot change between none and a secret; register anew";
+        let text = "token_endpoint_auth_method cannot change between none, a secret and a key; register anew";
         return Err(OAuthError::new("invalid_client_metadata", text));
     }
     let change = wire::UpdateClientRequest {

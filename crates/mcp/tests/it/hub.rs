@@ -22,7 +22,8 @@ use syfthub_proto::directory::{
 use syfthub_proto::identity::identity_service_server::IdentityService;
 use syfthub_proto::identity::{
     FindUserRequest, FindUserResponse, MintSatelliteTokensRequest, MintSatelliteTokensResponse,
-    SatelliteToken, VerifyCredentialRequest, VerifyCredentialResponse,
+    SatelliteToken, VerifyBoundTokenRequest, VerifyBoundTokenResponse, VerifyCredentialRequest,
+    VerifyCredentialResponse,
 };
 use syfthub_proto::ops::ops_service_server::OpsService;
 use syfthub_proto::ops::{
@@ -142,6 +143,13 @@ impl IdentityService for Fake {
             ..Principal::default()
         };
         Ok(Response::new(VerifyCredentialResponse { principal: Some(principal) }))
+    }
+
+    async fn verify_bound_token(
+        &self,
+        _: Request<VerifyBoundTokenRequest>,
+    ) -> Result<Response<VerifyBoundTokenResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
     }
 
     async fn find_user(&self, _: Request<FindUserRequest>) -> Result<Response<FindUserResponse>, Status> {

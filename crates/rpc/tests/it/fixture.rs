@@ -14,7 +14,7 @@ use syfthub_proto::chat::{AskEvent, AskRequest, Token, ask_event};
 use syfthub_proto::identity::identity_service_server::IdentityService;
 use syfthub_proto::identity::{
     FindUserRequest, FindUserResponse, MintSatelliteTokensRequest, MintSatelliteTokensResponse,
-    VerifyCredentialRequest, VerifyCredentialResponse,
+    VerifyBoundTokenRequest, VerifyBoundTokenResponse, VerifyCredentialRequest, VerifyCredentialResponse,
 };
 use syfthub_rpc::status::to_status;
 use syfthub_rpc::{Caller, InternalKey, LinkedTask, Peer, Server, spawn_linked, stubs};
@@ -58,6 +58,13 @@ impl IdentityService for Scripted {
     ) -> Result<Response<VerifyCredentialResponse>, Status> {
         syfthub_rpc::require(&request, &[Caller::Mcp])?;
         Ok(Response::new(VerifyCredentialResponse::default()))
+    }
+
+    async fn verify_bound_token(
+        &self,
+        _: Request<VerifyBoundTokenRequest>,
+    ) -> Result<Response<VerifyBoundTokenResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
     }
 
     async fn find_user(
