@@ -17,6 +17,7 @@ pub mod id_token;
 pub mod jws;
 pub mod keys;
 mod master;
+pub mod oauth_keys;
 pub mod passwords;
 mod pem;
 mod pool;

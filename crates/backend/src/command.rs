@@ -22,7 +22,7 @@ use syfthub_web::serve::Shutdown;
 use tokio::net::TcpListener;
 
 use crate::oauth::operator::ClientsCommand;
-use crate::operator::{AuditCommand, KeysCommand};
+use crate::operator::{AuditCommand, KeysLine};
 use crate::{App, Deps, operator_calls};
 
 const NAME: &str = "syfthub-backend";
@@ -49,9 +49,8 @@ pub enum Command {
     /// Administrators
     #[command(subcommand)]
     Admin(Admin),
-    /// The keys that tokens for nodes are signed with
-    #[command(subcommand)]
-    Keys(KeysCommand),
+    /// The keys that tokens are signed with
+    Keys(KeysLine),
     /// The clients of the authorization server that an operator makes
     #[command(subcommand)]
     Clients(ClientsCommand),

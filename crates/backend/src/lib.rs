@@ -52,7 +52,7 @@ mod web_address;
 pub use app::{App, Deps};
 pub use audit::wire::{AuditEntry, AuditFault, AuditReport};
 pub use health::liveness;
-pub use identity_provider::rotation::KeyInfo;
+pub use identity_provider::schedule::KeyInfo;
 pub use mail::{Letter, Mailer, SendError};
 pub use oauth::client_wire::ClientView;
 pub use router::openapi;

@@ -1,14 +1,56 @@
 //! Commands about keys and the audit log that both command lines have: how they are spelled, and their answers.
 
-use clap::Subcommand;
-use syfthub_domain::{Error, Result, Timestamp};
+use clap::{Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+use syfthub_domain::{Error, ErrorCode, Result, Timestamp};
 use syfthub_store::Db;
 use syfthub_store::audit::{self, AuditRow, Filter};
 
 use crate::audit::wire::AuditEntry;
 use crate::identity_provider::rotation::KeyInfo;
 
-/// What to do about the keys that satellite tokens are signed with.
+/// Which keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ring {
+    /// Those of the tokens that prove users to nodes
+    #[default]
+    Satellite,
+    /// Those of the OAuth server, which the MCP service signs with
+    Mcp,
+}
+
+impl Ring {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Satellite => "satellite",
+            Self::Mcp => "mcp",
+        }
+    }
+
+    /// The ring of a name; an empty one is that of satellite tokens.
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        match name {
+            "" | "satellite" => Ok(Self::Satellite),
+            "mcp" => Ok(Self::Mcp),
+            _ => Err(Error::new(ErrorCode::BadRequest, "The rings of keys are satellite and mcp")),
+        }
+    }
+}
+
+/// A command about keys, and about which.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct KeysLine {
+    /// Which keys: those of tokens for nodes, or those of the OAuth server
+    #[arg(long, global = true, value_name = "RING", default_value = "satellite")]
+    pub ring: Ring,
+    /// What to do
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+/// What to do about the keys that tokens are signed with.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum KeysCommand {
     /// Show the keys that are published

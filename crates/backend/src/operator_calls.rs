@@ -17,35 +17,36 @@ use crate::command::{explain, open};
 use crate::identity_provider::grpc::from_wire;
 use crate::identity_provider::rotation::KeyInfo;
 use crate::oauth::operator::ClientsCommand;
-use crate::operator::{self, AuditCommand, KeysCommand};
+use crate::operator::{self, AuditCommand, KeysCommand, KeysLine};
 
 /// Longest wait for the running backend; making a key takes up to seconds.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Does something about the keys: through the backend that runs on this machine, so that it works with the change
 /// at once; without one on the database itself.
-pub(crate) async fn keys(settings: &Settings, command: &KeysCommand) -> anyhow::Result<ExitCode> {
-    let keys = match running(settings, command).await {
+pub(crate) async fn keys(settings: &Settings, line: &KeysLine) -> anyhow::Result<ExitCode> {
+    let keys = match running(settings, line).await {
         Ok(keys) => keys,
-        Err(status) if status.code() == Code::Unavailable => directly(settings, command).await?,
+        Err(status) if status.code() == Code::Unavailable => directly(settings, line).await?,
         Err(status) => return Err(anyhow!("{}", status.message())),
     };
     std::io::stdout().write_all(operator::keys_table(&keys).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn running(settings: &Settings, command: &KeysCommand) -> Result<Vec<KeyInfo>, Status> {
+async fn running(settings: &Settings, line: &KeysLine) -> Result<Vec<KeyInfo>, Status> {
     let key = InternalKey::new(MasterKey::new(&settings.secrets.secret_key).subkey(INTERNAL_KEY_LABEL));
     let url = format!("http://{}", reachable(settings.grpc.listen));
     let peer = connect(&url, Caller::Cli, &key).map_err(|error| Status::unavailable(error.to_string()))?;
     let mut ops = stubs::ops_client(peer);
-    let keys = match command {
-        KeysCommand::List => ops.list_keys(within(ListKeysRequest {})).await?.into_inner().keys,
+    let ring = line.ring.name().to_owned();
+    let keys = match &line.command {
+        KeysCommand::List => ops.list_keys(within(ListKeysRequest { ring })).await?.into_inner().keys,
         KeysCommand::Rotate { now } => {
-            ops.rotate_key(within(RotateKeyRequest { at_once: *now })).await?.into_inner().keys
+            ops.rotate_key(within(RotateKeyRequest { at_once: *now, ring })).await?.into_inner().keys
         }
         KeysCommand::Retire { kid, force } => {
-            let request = RetireKeyRequest { kid: kid.clone(), force: *force };
+            let request = RetireKeyRequest { kid: kid.clone(), force: *force, ring };
             ops.retire_key(within(request)).await?.into_inner().keys
         }
     };
@@ -66,12 +67,12 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-async fn directly(settings: &Settings, command: &KeysCommand) -> anyhow::Result<Vec<KeyInfo>> {
+async fn directly(settings: &Settings, line: &KeysLine) -> anyhow::Result<Vec<KeyInfo>> {
     let app = open(settings).await?;
-    let keys = match command {
-        KeysCommand::List => app.list_keys().await,
-        KeysCommand::Rotate { now } => app.rotate_key(*now).await,
-        KeysCommand::Retire { kid, force } => app.retire_key(kid, *force).await,
+    let keys = match &line.command {
+        KeysCommand::List => app.ring_keys(line.ring).await,
+        KeysCommand::Rotate { now } => app.rotate_ring(line.ring, *now).await,
+        KeysCommand::Retire { kid, force } => app.retire_in(line.ring, kid, *force).await,
     };
     app.close().await;
     keys.map_err(|error| explain(&error))

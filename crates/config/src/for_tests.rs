@@ -211,6 +211,7 @@ fn test_mcp(public: Url) -> Mcp {
         public_url: public.clone(),
         aggregator_url: public,
         accept_hub_tokens: false,
+        signing_key: None,
         allowed_origins: vec![PUBLIC.to_owned()],
     }
 }

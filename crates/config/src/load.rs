@@ -120,7 +120,7 @@ fn read_all(reader: &mut Reader, dry_run: bool, generated: &mut Vec<GeneratedSec
     Settings {
         environment,
         secrets: secrets::master(reader, &data_dir, dry_run, generated),
-        rsa: secrets::rsa(reader),
+        rsa: secrets::rsa(reader, mcp.signing_key.as_ref()),
         tokens: features::tokens(reader, &public),
         log: log(reader, aggregator.debug),
         otlp,

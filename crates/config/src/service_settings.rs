@@ -7,6 +7,7 @@ use syfthub_domain::EndpointPath;
 use url::Url;
 
 use crate::chat_settings::ChatRules;
+use crate::secret::Secret;
 
 /// At most `max` requests per `window`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +163,8 @@ pub struct Mcp {
     pub accept_hub_tokens: bool,
     /// Browser origins that may call it.
     pub allowed_origins: Vec<String>,
+    /// The key that signs its tokens, when the operator pins one.
+    pub signing_key: Option<Secret>,
 }
 
 /// gRPC between services.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use sign_in::{AppsArgs, AppsCommand, LoginArgs, LogoutArgs, WhoamiArgs};
 use syfthub_backend::oauth::operator::ClientsCommand;
-use syfthub_backend::operator::{AuditCommand, KeysCommand};
+use syfthub_backend::operator::{AuditCommand, KeysLine};
 
 /// What is shown below the help of `syfthub admin`.
 const ADMIN_EXAMPLES: &str = "\
@@ -83,7 +83,7 @@ pub enum Command {
     /// Administrators and the hub's settings: who may register, guest access, the hub's name.
     #[command(after_help = ADMIN_EXAMPLES)]
     Admin(AdminArgs),
-    /// List, rotate and retire the keys that tokens for nodes are signed with.
+    /// List, rotate and retire the keys that tokens for nodes, or of the OAuth server, are signed with.
     Keys(KeysArgs),
     /// Clients of the authorization server that you make by hand: apps of your own, and services.
     #[command(after_help = CLIENTS_EXAMPLES)]
@@ -284,9 +284,9 @@ pub struct KeysArgs {
     /// Where the data lives.
     #[command(flatten)]
     pub data: DataDirArgs,
-    /// What to do.
-    #[command(subcommand)]
-    pub command: KeysCommand,
+    /// What to do, and with which keys.
+    #[command(flatten)]
+    pub line: KeysLine,
 }
 
 /// `syfthub clients`.

@@ -23,7 +23,7 @@ use super::{Access, NOT_GOOD, TOUCH_EVERY, Verified, principal};
 /// What the authorization server signs with.
 pub(crate) const KEYS: &str = "mcp";
 /// How long the published keys are believed.
-const KEYS_KNOWN: Duration = Duration::from_mins(1);
+const KEYS_KNOWN: Duration = Duration::from_secs(10);
 /// Shortest time between two looks that strangers can cause by naming unknown keys.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -66,6 +66,11 @@ impl GrantCredentials {
     pub(super) fn ticket(&self, grant: Uuid, scopes: &[Scope], now: Timestamp) -> Result<String> {
         let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
         grant_ticket::mint_narrowed(&self.tickets, grant, &scopes.join(" "), now)
+    }
+
+    /// Looks at the published keys again, because one was added or taken away.
+    pub(crate) fn forget_keys(&self) {
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The name of the hub's own API as a resource.

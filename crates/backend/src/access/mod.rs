@@ -154,6 +154,12 @@ impl Access {
         }
     }
 
+    /// Until when a credential that was authenticated just now is good.
+    pub(crate) async fn good_until(&self, credential: &str) -> Option<Timestamp> {
+        let key: [u8; 32] = Sha256::digest(credential.as_bytes()).into();
+        self.remembered.get(&key).await.map(|known| known.expires_at)
+    }
+
     async fn remembering(
         &self,
         key: [u8; 32],

@@ -14,6 +14,7 @@ use super::rotation::KeyInfo;
 use crate::App;
 use crate::identity::grpc::answer;
 use crate::identity::{Method, callers};
+use crate::operator::Ring;
 
 /// Serves `ops.v1`.
 #[derive(Debug, Clone)]
@@ -26,7 +27,9 @@ impl OpsService for OpsGrpc {
         request: Request<ListKeysRequest>,
     ) -> std::result::Result<Response<ListKeysResponse>, Status> {
         require(&request, callers(Method::ListKeys))?;
-        answer(wire(self.0.list_keys().await).map(|keys| ListKeysResponse { keys }))
+        let ring = Ring::named(&request.into_inner().ring);
+        let keys = async { self.0.ring_keys(ring?).await };
+        answer(wire(keys.await).map(|keys| ListKeysResponse { keys }))
     }
 
     async fn rotate_key(
@@ -34,8 +37,9 @@ impl OpsService for OpsGrpc {
         request: Request<RotateKeyRequest>,
     ) -> std::result::Result<Response<RotateKeyResponse>, Status> {
         require(&request, callers(Method::RotateKey))?;
-        let at_once = request.into_inner().at_once;
-        answer(wire(self.0.rotate_key(at_once).await).map(|keys| RotateKeyResponse { keys }))
+        let RotateKeyRequest { at_once, ring } = request.into_inner();
+        let keys = async { self.0.rotate_ring(Ring::named(&ring)?, at_once).await };
+        answer(wire(keys.await).map(|keys| RotateKeyResponse { keys }))
     }
 
     async fn retire_key(
@@ -43,8 +47,9 @@ impl OpsService for OpsGrpc {
         request: Request<RetireKeyRequest>,
     ) -> std::result::Result<Response<RetireKeyResponse>, Status> {
         require(&request, callers(Method::RetireKey))?;
-        let RetireKeyRequest { kid, force } = request.into_inner();
-        answer(wire(self.0.retire_key(&kid, force).await).map(|keys| RetireKeyResponse { keys }))
+        let RetireKeyRequest { kid, force, ring } = request.into_inner();
+        let keys = async { self.0.retire_in(Ring::named(&ring)?, &kid, force).await };
+        answer(wire(keys.await).map(|keys| RetireKeyResponse { keys }))
     }
 
     async fn report_errors(

@@ -5,6 +5,7 @@ pub(crate) mod keys;
 mod operator;
 pub(crate) mod rotation;
 pub(crate) mod routes;
+pub(crate) mod schedule;
 pub mod wire;
 
 use std::sync::Arc;

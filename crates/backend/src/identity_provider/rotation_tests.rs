@@ -2,6 +2,8 @@
 
 use super::*;
 
+const PURPOSE: &str = "satellite";
+
 fn row(kid: &str, times: [Option<i64>; 3]) -> SigningKeyRow {
     let [activated_at, retired_at, expires_at] = times.map(|secs| secs.map(Timestamp::from_secs));
     SigningKeyRow {

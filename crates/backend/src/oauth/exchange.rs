@@ -1,15 +1,22 @@
 //! What grants are exchanged for, and how they end.
 
+use std::time::Duration;
+
+use serde_json::Value;
 use syfthub_auth::Principal;
-use syfthub_domain::{Error, Result, Scope, Timestamp};
-use syfthub_store::oauth::grants::{self, ACCESS_LIFE, GrantRow};
+use syfthub_domain::{CredentialKind, Error, Result, Scope, Timestamp};
+use syfthub_store::oauth::grants::{self, ACCESS_LIFE, GrantRow, NewGrant};
 use syfthub_store::oauth::refresh_tokens::OpenToken;
-use syfthub_store::oauth::{Exchange, Issued, codes, refresh_tokens};
+use syfthub_store::oauth::{Exchange, Issued, clients, codes, refresh_tokens};
 use syfthub_store::users::{self, UserRow};
 
+use super::static_clients::OWN;
 use super::{Asked, OAuth, SERVER, new_grant, record_revoked};
 use crate::audit::Origin;
 use crate::audit::activity::{Kind, Whose};
+
+/// Longest life of a grant that a token was exchanged for: what ends the token may not end it at once.
+const EXCHANGED_LIFE: Duration = Duration::from_mins(15);
 
 /// Which grant is to end.
 #[derive(Debug, Clone)]
@@ -68,28 +75,53 @@ impl OAuth {
         self.access.activity().note(kind, whose, None, Some(detail));
     }
 
-    /// Begins a grant without a code: for the user of a hub credential, or for the client itself.
+    /// Begins a grant without a code: for the user of a hub credential, or for a client of the operator that acts as an
+    /// account.
     pub(super) async fn begin(&self, asked: &Asked, credential: Option<&str>) -> Result<Exchange> {
         self.check_scopes(asked)?;
         let now = self.clock.now();
-        let user = match credential {
+        let gone = || Error::unauthenticated("Could not validate credentials");
+        let (user, parent, ends) = match credential {
             Some(credential) => {
                 let principal = self.access.authenticate(credential, None).await?;
                 if !covers(&principal, &asked.scopes) {
                     return Ok(Exchange::ScopeExceeded);
                 }
-                let user = users::find_by_id(&self.db, principal.user_id).await?;
-                Some(user.ok_or_else(|| Error::unauthenticated("Could not validate credentials"))?)
+                // Nobody keeps a right longer by exchanging it.
+                let until = self.access.good_until(credential).await.ok_or_else(gone)?;
+                let user = users::find_by_id(&self.db, principal.user_id).await?.ok_or_else(gone)?;
+                let parent = principal.session.filter(|_| principal.kind == CredentialKind::OAuth);
+                (user, parent, until.min(now.plus(EXCHANGED_LIFE)))
             }
-            None => None,
+            None => (self.account_of(&asked.client_id, now).await?, None, now.plus(ACCESS_LIFE)),
         };
-        let new = new_grant(asked, user.as_ref().map(|user| (user, now)), now.plus(ACCESS_LIFE));
+        let new = NewGrant { auth_time: None, ..new_grant(asked, Some((&user, now)), ends) };
         let mut tx = self.db.begin().await?;
         let grant = grants::insert(&mut tx, &new, now).await?;
+        match &parent {
+            Some(parent) => grants::follow(&mut tx, &grant.id, parent).await?,
+            None => clients::touch(&mut tx, &grant.client_id, now).await?,
+        }
         tx.commit().await?;
         self.note(Kind::GrantBegun, &grant);
         let scopes = grant.scopes.clone();
-        Ok(Exchange::Issued(Box::new(Issued { grant, user, scopes, nonce: None })))
+        Ok(Exchange::Issued(Box::new(Issued { grant, user: Some(user), scopes, nonce: None })))
+    }
+
+    /// The account that a client acts as by its own credentials.
+    async fn account_of(&self, client_id: &str, now: Timestamp) -> Result<UserRow> {
+        let none = |text: &str| Error::forbidden(text);
+        let client = clients::find(&self.db, client_id, now).await?;
+        let may = |client: &clients::ClientRow| {
+            let grants = client.metadata.get("grant_types").and_then(Value::as_array);
+            client.kind == "static" && grants.is_some_and(|grants| grants.iter().any(|kind| kind == OWN))
+        };
+        let client = client.filter(may).ok_or_else(|| none("This client may not sign in by itself"))?;
+        let account = client.user_id.ok_or_else(|| {
+            none("The account that this client acted as is gone; its operator makes another client")
+        })?;
+        let user = users::find_by_id(&self.db, account).await?.filter(|user| user.is_active);
+        user.ok_or_else(|| none("The account that this client acts as is switched off"))
     }
 
     /// A live grant and its user.

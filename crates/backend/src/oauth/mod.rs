@@ -20,6 +20,8 @@ mod wire;
 use std::sync::Arc;
 
 use serde_json::json;
+use syfthub_auth::keys::KeyBits;
+use syfthub_auth::{MasterKey, SealedBox, oauth_keys};
 use syfthub_domain::{Error, ErrorCode, Result, Scope, SharedClock, Timestamp};
 use syfthub_store::oauth::grants::{GrantRow, NewGrant};
 use syfthub_store::users::UserRow;
@@ -39,6 +41,9 @@ pub(crate) struct OAuth {
     db: Db,
     clock: SharedClock,
     access: Arc<Access>,
+    /// Seals new keys for the MCP service.
+    sealing: SealedBox,
+    key_bits: KeyBits,
 }
 
 /// What a client asks for, checked.
@@ -55,7 +60,14 @@ impl OAuth {
     /// Builds the feature.
     #[expect(clippy::unnecessary_wraps, reason = "all features are built alike")]
     pub(crate) fn build(parts: &Parts) -> Result<Self> {
-        Ok(Self { db: parts.db.clone(), clock: parts.clock.clone(), access: Arc::clone(&parts.access) })
+        let previous = parts.settings.secrets.secret_key_previous.as_ref().map(MasterKey::new);
+        Ok(Self {
+            db: parts.db.clone(),
+            clock: parts.clock.clone(),
+            access: Arc::clone(&parts.access),
+            sealing: SealedBox::new(&parts.master, previous.as_ref(), oauth_keys::LABEL),
+            key_bits: KeyBits::from_bits(parts.settings.rsa.size).unwrap_or_default(),
+        })
     }
 
     /// Full rights are for the hub's own API only, whoever asks and agrees.

@@ -54,6 +54,7 @@ pub(super) fn grant(rules: &GrantCredentials, row: GrantRow, user: Option<UserRo
         auth_time: seconds(row.auth_time),
         dpop_jkt: row.dpop_jkt.unwrap_or_default(),
         created_at: row.created_at.as_secs(),
+        expires_at: row.expires_at.as_secs(),
     }
 }
 

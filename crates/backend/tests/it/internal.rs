@@ -52,7 +52,10 @@ async fn a_table_says_who_may_call_what() {
             ("describe", directory.describe_endpoints(DescribeEndpointsRequest::default()).await.err()),
             ("breakers", directory.report_breakers(ReportBreakersRequest::default()).await.err()),
             ("keys", ops.list_keys(ListKeysRequest::default()).await.err()),
-            ("rotate", ops.rotate_key(RotateKeyRequest { at_once: true }).await.err()),
+            (
+                "rotate",
+                ops.rotate_key(RotateKeyRequest { at_once: true, ..RotateKeyRequest::default() }).await.err(),
+            ),
             ("retire", ops.retire_key(RetireKeyRequest::default()).await.err()),
             ("usage", usage.record(RecordRequest::default()).await.err()),
             ("check", conversations.check(CheckRequest::default()).await.err()),
@@ -168,8 +171,8 @@ async fn the_directory_shows_what_the_viewer_may_see() {
 async fn keys_are_rotated_by_the_command_line_of_a_running_backend() {
     let app = TestApp::start().await;
     let mut ops = stubs::ops_client(peer(&app, Caller::Cli));
-    let before = ops.list_keys(ListKeysRequest {}).await.unwrap().into_inner().keys;
-    let after = ops.rotate_key(RotateKeyRequest { at_once: false }).await.unwrap().into_inner().keys;
+    let before = ops.list_keys(ListKeysRequest::default()).await.unwrap().into_inner().keys;
+    let after = ops.rotate_key(RotateKeyRequest::default()).await.unwrap().into_inner().keys;
     let states = |keys: &[syfthub_proto::ops::SigningKey]| {
         keys.iter().map(|key| key.state.clone()).collect::<Vec<_>>()
     };
@@ -177,7 +180,7 @@ async fn keys_are_rotated_by_the_command_line_of_a_running_backend() {
         (states(&before), states(&after)),
         (vec!["active".to_owned()], vec!["next".to_owned(), "active".to_owned()])
     );
-    let request = RetireKeyRequest { kid: before[0].kid.clone(), force: true };
+    let request = RetireKeyRequest { kid: before[0].kid.clone(), force: true, ring: String::new() };
     let refused = ops.retire_key(request).await.unwrap_err();
     assert_eq!(code(&refused), ErrorCode::Conflict);
     assert!(refused.message().contains("rotate first"), "{}", refused.message());

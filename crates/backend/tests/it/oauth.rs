@@ -2,8 +2,10 @@
 
 mod clients;
 mod credentials;
+mod keys;
 mod own;
 mod server;
+mod service_clients;
 
 use serde_json::{Value, json};
 use syfthub_domain::{Error, ErrorCode};

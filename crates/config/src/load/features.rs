@@ -157,6 +157,7 @@ pub(super) fn mcp(
         public_url: public.public.clone(),
         aggregator_url: reader.url_or("AGGREGATOR_URL", chat),
         accept_hub_tokens: reader.flag("MCP_ACCEPT_HUB_TOKENS", false),
+        signing_key: super::secrets::mcp_key(reader),
         allowed_origins: public.cors_origins.clone(),
     }
 }

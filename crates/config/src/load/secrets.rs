@@ -189,16 +189,25 @@ fn decode(text: &str) -> Option<Vec<u8>> {
         .find_map(|engine| engine.decode(compact.as_bytes()).ok())
 }
 
-/// Reads the RSA keys that the operator pins.
-pub(super) fn rsa(reader: &mut Reader) -> RsaKeys {
+/// Reads the RSA keys that the operator pins; `other` is that of the MCP service.
+pub(super) fn rsa(reader: &mut Reader, other: Option<&Secret>) -> RsaKeys {
     let private = pem(reader, "RSA_PRIVATE_KEY_PEM", "RSA_PRIVATE_KEY_PATH", "PRIVATE KEY");
     let public = pem(reader, "RSA_PUBLIC_KEY_PEM", "RSA_PUBLIC_KEY_PATH", "PUBLIC KEY");
     if public.is_some() && private.is_none() {
         let message = "is set without RSA_PRIVATE_KEY_PEM; set both, or none to let the hub generate its key";
         reader.problem("RSA_PUBLIC_KEY_PEM", message);
     }
+    if private.is_some() && private.as_deref() == other.map(Secret::expose) {
+        let message = "is the key of RSA_PRIVATE_KEY_PEM; give the OAuth server a key of its own, or none to let it make one";
+        reader.problem("MCP_RSA_PRIVATE_KEY_PEM", message);
+    }
     let size = reader.choice("RSA_KEY_SIZE", "2048").parse().unwrap_or(2048);
     RsaKeys { private_pem: private.map(Secret::new), public_pem: public, size }
+}
+
+/// Reads the RSA key of the MCP service that the operator pins. It is never the hub's own.
+pub(super) fn mcp_key(reader: &mut Reader) -> Option<Secret> {
+    pem(reader, "MCP_RSA_PRIVATE_KEY_PEM", "MCP_RSA_PRIVATE_KEY_PATH", "PRIVATE KEY").map(Secret::new)
 }
 
 /// Reads a key from its value, else from the file of its path setting.

@@ -107,6 +107,12 @@ pub(super) const SETTINGS: &[SettingDoc] = &[
         "Public RSA key that belongs to RSA_PRIVATE_KEY_PEM: PEM or its base64."),
     setting("RSA_PRIVATE_KEY_PATH", Section::Secrets, Kind::Path, "", "File with the private RSA key as PEM."),
     setting("RSA_PUBLIC_KEY_PATH", Section::Secrets, Kind::Path, "", "File with the public RSA key as PEM."),
+    setting("MCP_RSA_PRIVATE_KEY_PEM", Section::Secrets, Kind::Pem, "generated once, sealed in the database",
+        "Private RSA key that signs the tokens of the OAuth server: PEM or its base64. Another key than \
+         RSA_PRIVATE_KEY_PEM, given to every replica of the MCP service; only needed to pin a key of your own.")
+        .secret(),
+    setting("MCP_RSA_PRIVATE_KEY_PATH", Section::Secrets, Kind::Path, "",
+        "File with the private RSA key of the OAuth server as PEM."),
     setting("RSA_KEY_SIZE", Section::Secrets, Kind::Choice(&["2048", "3072", "4096"]), "2048",
         "Bits of a generated RSA key."),
     // --- Tokens

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use syfthub_domain::{Error, ErrorCode, Result};
+use syfthub_proto::identity::{AudienceFailure, MintSatelliteTokensRequest, SatelliteToken};
 use syfthub_proto::oauth as wire;
 use syfthub_proto::oauth::o_auth_service_client::OAuthServiceClient;
 use syfthub_rpc::{Peer, status, stubs, with_deadline};
@@ -55,6 +56,8 @@ impl Hub {
         redeem_code(RedeemCodeRequest) -> IssueResponse;
         /// Exchanges a refresh token.
         rotate_refresh_token(RotateRefreshTokenRequest) -> IssueResponse;
+        /// Begins a grant without a code.
+        begin_grant(BeginGrantRequest) -> IssueResponse;
         /// Ends a grant.
         revoke_grant(RevokeGrantRequest) -> RevokeGrantResponse;
         /// Stores what a device asks for.
@@ -101,6 +104,26 @@ impl Hub {
         let request = wire::FindDeviceRequest { user_code: user_code.to_owned() };
         let mut client = stubs::oauth_client(self.0.clone());
         found_or_none(done(client.find_device(with_deadline(Request::new(request), DEADLINE)).await))
+    }
+
+    /// A token that proves the holder of a credential to the services of one user, or why there is none.
+    pub(crate) async fn satellite_token(
+        &self,
+        credential: &str,
+        audience: &str,
+    ) -> Result<std::result::Result<SatelliteToken, AudienceFailure>> {
+        let request = MintSatelliteTokensRequest {
+            credential: credential.to_owned(),
+            audiences: vec![audience.to_owned()],
+        };
+        let mut client = stubs::identity_client(self.0.clone());
+        let answer =
+            done(client.mint_satellite_tokens(with_deadline(Request::new(request), DEADLINE)).await)?;
+        match (answer.tokens.into_iter().next(), answer.failures.into_iter().next()) {
+            (Some(token), _) => Ok(Ok(token)),
+            (None, Some(failure)) => Ok(Err(failure)),
+            (None, None) => Err(Error::internal("the hub minted no token")),
+        }
     }
 
     /// Who is signed in with a browser's session, if somebody is.

@@ -30,7 +30,7 @@ pub(super) async fn issue(
     let mut told = Map::new();
     told.insert("access_token".to_owned(), json!(access.expose()));
     told.insert("token_type".to_owned(), json!(token_type(!grant.dpop_jkt.is_empty())));
-    told.insert("expires_in".to_owned(), json!(LIFE));
+    told.insert("expires_in".to_owned(), json!(life(oauth, grant)));
     told.insert("scope".to_owned(), json!(scopes.join(" ")));
     if let Some(refresh) = refresh {
         told.insert("refresh_token".to_owned(), json!(refresh.expose()));
@@ -47,6 +47,28 @@ pub(super) const fn token_type(bound: bool) -> &'static str {
     if bound { SCHEME } else { "Bearer" }
 }
 
+/// The answer to an exchange for an access token (RFC 8693, section 2.2.1).
+pub(super) async fn exchanged(
+    oauth: &OAuth,
+    grant: &wire::Grant,
+    scopes: &[String],
+) -> OAuthResult<Response> {
+    let access = access_token(oauth, grant, scopes).await?;
+    let mut told = Map::new();
+    told.insert("access_token".to_owned(), json!(access.expose()));
+    told.insert("issued_token_type".to_owned(), json!("urn:ietf:params:oauth:token-type:access_token"));
+    told.insert("token_type".to_owned(), json!(token_type(!grant.dpop_jkt.is_empty())));
+    told.insert("expires_in".to_owned(), json!(life(oauth, grant)));
+    told.insert("scope".to_owned(), json!(scopes.join(" ")));
+    Ok(unkept(StatusCode::OK, told))
+}
+
+/// How long an access token of a grant is good, in seconds: an hour, unless the grant ends before.
+fn life(oauth: &OAuth, grant: &wire::Grant) -> i64 {
+    let left = grant.expires_at.saturating_sub(oauth.0.clock.now().as_secs());
+    if grant.expires_at == 0 { LIFE } else { left.clamp(0, LIFE) }
+}
+
 async fn access_token(oauth: &OAuth, grant: &wire::Grant, scopes: &[String]) -> Result<Secret> {
     let now = oauth.0.clock.now().as_secs();
     let mut audience = vec![grant.resource.clone()];
@@ -60,7 +82,7 @@ async fn access_token(oauth: &OAuth, grant: &wire::Grant, scopes: &[String]) -> 
         client_id: grant.client_id.clone(),
         scope: scopes.join(" "),
         iat: now,
-        exp: now.saturating_add(LIFE),
+        exp: now.saturating_add(life(oauth, grant)),
         jti: Uuid::new_v4().to_string(),
         sid: grant.id.clone(),
         auth_time: (grant.auth_time > 0).then_some(grant.auth_time),

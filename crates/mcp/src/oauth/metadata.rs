@@ -50,7 +50,13 @@ pub(crate) enum KeySource<'m> {
 /// The code of a device (RFC 8628).
 pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// What can be exchanged at the token endpoint.
-pub(crate) const GRANT_TYPES: [&str; 3] = ["authorization_code", "refresh_token", DEVICE_CODE];
+pub(crate) const GRANT_TYPES: [&str; 5] =
+    ["authorization_code", "refresh_token", DEVICE_CODE, CLIENT_CREDENTIALS, TOKEN_EXCHANGE];
+/// A client's own credentials (RFC 6749, section 4.4): for clients that an operator made, never for those that say what
+/// they are themselves.
+pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
+/// RFC 8693.
+pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What a client may exchange that names nothing.
 const DEFAULT_GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
 
@@ -211,7 +217,8 @@ fn redirect_uris(given: Option<&Value>) -> Result<Vec<&str>, Fault> {
 /// Those that this server knows; others are left out, as RFC 7591, section 2, allows.
 fn grant_types(given: Option<&Value>) -> Result<Vec<&'static str>, Fault> {
     let Some(named) = texts(given, "grant_types")? else { return Ok(DEFAULT_GRANT_TYPES.to_vec()) };
-    let known: Vec<&str> = GRANT_TYPES.into_iter().filter(|kind| named.contains(kind)).collect();
+    let open = |kind: &&str| *kind != CLIENT_CREDENTIALS && named.contains(kind);
+    let known: Vec<&str> = GRANT_TYPES.into_iter().filter(open).collect();
     if known.contains(&"authorization_code") || known.contains(&DEVICE_CODE) {
         return Ok(known);
     }
@@ -308,7 +315,7 @@ mod tests {
         let client = accept(&json!({
             "redirect_uris": ["http://localhost/cb"],
             "token_endpoint_auth_method": "none",
-            "grant_types": ["authorization_code", "implicit"],
+            "grant_types": ["authorization_code", "implicit", "client_credentials"],
         }));
         let client = client.unwrap();
         assert_eq!((client.proof(), client.refreshes()), (Proof::None, false));

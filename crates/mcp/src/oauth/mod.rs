@@ -5,6 +5,7 @@
 
 mod approval;
 mod authorize;
+mod client_credentials;
 mod client_keys;
 mod client_proof;
 mod clients;
@@ -29,6 +30,7 @@ mod scopes;
 mod secrets;
 mod sign_in;
 mod token;
+mod token_exchange;
 mod urls;
 
 use std::sync::Arc;
@@ -38,7 +40,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use syfthub_auth::at_jwt::{AccessError, Claims, Expected};
-use syfthub_auth::{MasterKey, SealedBox};
+use syfthub_auth::{MasterKey, SealedBox, oauth_keys};
 use syfthub_cache::Cache;
 use syfthub_config::{Rule, Settings};
 use syfthub_domain::{Error, Result, SharedClock};
@@ -151,7 +153,12 @@ impl OAuth {
             urls: Urls::new(&settings.mcp),
             clients: Clients::new(hub.clone(), documents),
             client_keys,
-            keys: Keys::new(hub.clone(), sealed(keys::LABEL), clock.clone())?,
+            keys: Keys::new(
+                hub.clone(),
+                sealed(oauth_keys::LABEL),
+                clock.clone(),
+                settings.mcp.signing_key.as_ref(),
+            )?,
             pendings: Pendings::new(sealed(pending::LABEL), clock.clone()),
             browser: BrowserCookie::new(&settings.mcp.public_url),
             proofs,

@@ -13,17 +13,17 @@ use super::clients::Client;
 use super::error::{OAuthError, OAuthResult};
 use super::issuing::issue;
 use super::key_proof::proof_of_key;
-use super::metadata::{DEVICE_CODE, GRANT_TYPES, Proof};
+use super::metadata::{CLIENT_CREDENTIALS, DEVICE_CODE, GRANT_TYPES, Proof, TOKEN_EXCHANGE};
 use super::params::Params;
 use super::secrets::{self, CODE_PREFIX, REFRESH_PREFIX};
-use super::{OAuth, device, scopes};
+use super::{OAuth, client_credentials, device, scopes, token_exchange};
 
 /// Life of a refresh token that is not used, in seconds: 30 days.
 pub(super) const REFRESH_SECONDS: u32 = 30 * 24 * 3600;
 /// Longest secret that is looked at.
 pub(super) const LONGEST: usize = 256;
 
-/// Exchanges a code or a refresh token.
+/// Exchanges a code, a refresh token, a client's own credentials, or another token.
 pub(super) async fn token(
     State(oauth): State<OAuth>,
     from: ClientIp,
@@ -34,16 +34,20 @@ pub(super) async fn token(
     let params = Params::parse(&body);
     let kind = params.one("grant_type")?;
     let kind = kind.ok_or_else(|| OAuthError::invalid_request("grant_type is missing"))?;
+    if kind == TOKEN_EXCHANGE {
+        return token_exchange::exchange(&oauth, &headers, &params, from).await;
+    }
     let client = prove(&oauth, &headers, &params, from).await?;
     let key = proof_of_key(&oauth, &headers, &client, "/oauth/token").await?;
     match kind {
         "authorization_code" => by_code(&oauth, &client, &params, key).await,
         "refresh_token" => by_refresh(&oauth, &client, &params, key).await,
         DEVICE_CODE => device::redeem(&oauth, &client, &params, key).await,
-        _ => Err(OAuthError::new(
-            "unsupported_grant_type",
-            format!("grant_type must be one of {}", GRANT_TYPES.join(", ")),
-        )),
+        CLIENT_CREDENTIALS => client_credentials::by_own(&oauth, &client, &params, key).await,
+        _ => {
+            let text = format!("grant_type must be one of {}", GRANT_TYPES.join(", "));
+            Err(OAuthError::new("unsupported_grant_type", text))
+        }
     }
 }
 
@@ -129,7 +133,7 @@ fn is_verifier(text: &str) -> bool {
 }
 
 /// What the hub gave, or the standard's word for why it gave nothing.
-fn issued(answer: wire::IssueResponse) -> OAuthResult<(wire::Grant, Vec<String>, String)> {
+pub(super) fn issued(answer: wire::IssueResponse) -> OAuthResult<(wire::Grant, Vec<String>, String)> {
     use wire::Outcome;
     let outcome = answer.outcome();
     let text = match outcome {

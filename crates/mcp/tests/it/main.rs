@@ -14,6 +14,7 @@ mod oauth_clients;
 mod oauth_devices;
 mod oauth_documents;
 mod oauth_dpop;
+mod oauth_exchange;
 mod oauth_fetching;
 mod oauth_hub;
 mod protocol;

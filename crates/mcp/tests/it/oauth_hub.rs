@@ -14,7 +14,7 @@ use syfthub_proto::oauth::*;
 use syfthub_rpc::status::to_status;
 use tonic::{Request, Response, Status};
 
-use crate::hub::Fake;
+use crate::hub::{Fake, READER};
 
 pub(crate) const PASSWORD: &str = "correct-horse-1";
 /// The value of the session cookie after a sign-in.
@@ -29,7 +29,7 @@ pub(crate) struct State(Mutex<Kept>);
 #[derive(Default)]
 pub(crate) struct Kept {
     pub(crate) clients: HashMap<String, Client>,
-    keys: Vec<SigningKey>,
+    pub(crate) keys: Vec<SigningKey>,
     answered: Vec<String>,
     consents: HashMap<(String, String), Vec<String>>,
     codes: HashMap<Vec<u8>, (ApproveRequest, Grant, bool)>,
@@ -326,8 +326,31 @@ impl OAuthService for Fake {
         Err(Status::unimplemented("not needed"))
     }
 
-    async fn begin_grant(&self, _: Request<BeginGrantRequest>) -> Result<Response<IssueResponse>, Status> {
-        Err(Status::unimplemented("not needed"))
+    async fn begin_grant(
+        &self,
+        request: Request<BeginGrantRequest>,
+    ) -> Result<Response<IssueResponse>, Status> {
+        let request = request.into_inner();
+        let is_own = request.credential.is_empty();
+        if !is_own {
+            self.check(&request.credential)?;
+            if request.credential == READER && request.scopes != ["read"] {
+                return Ok(issue(Outcome::ScopeExceeded));
+            }
+        }
+        let grant = Grant {
+            id: uuid::Uuid::new_v4().to_string(),
+            client_id: request.client_id,
+            client_name: request.client_name,
+            resource: request.resource,
+            scopes: request.scopes.clone(),
+            principal: Some(person()),
+            expires_at: if is_own { 1_700_003_900 } else { 1_700_000_600 },
+            ..Grant::default()
+        };
+        self.0.oauth.kept().grants.insert(grant.id.clone(), grant.clone());
+        let (outcome, scopes, nonce) = (Outcome::Issued.into(), request.scopes, String::new());
+        Ok(Response::new(IssueResponse { outcome, grant: Some(grant), scopes, nonce }))
     }
 
     async fn begin_device(

@@ -5,13 +5,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syfthub_backend::App as Backend;
 use syfthub_backend::oauth::operator::{ClientsAnswer, ClientsCommand};
+use syfthub_backend::operator::Ring;
 use syfthub_web::ApiResult;
 use tokio::net::UnixListener;
 
@@ -100,6 +101,8 @@ async fn set_setting(State(backend): State<Backend>, Json(new): Json<NewSetting>
 #[derive(Debug, Deserialize)]
 struct Rotation {
     now: bool,
+    #[serde(default)]
+    ring: Ring,
 }
 
 /// What `POST /keys/retire` reads.
@@ -107,18 +110,27 @@ struct Rotation {
 struct Retirement {
     kid: String,
     force: bool,
+    #[serde(default)]
+    ring: Ring,
 }
 
-async fn list_keys(State(backend): State<Backend>) -> ApiResult<Json<Value>> {
-    Ok(Json(json!({ "keys": backend.list_keys().await? })))
+/// Which keys.
+#[derive(Debug, Deserialize)]
+struct Which {
+    #[serde(default)]
+    ring: Ring,
+}
+
+async fn list_keys(State(backend): State<Backend>, Query(which): Query<Which>) -> ApiResult<Json<Value>> {
+    Ok(Json(json!({ "keys": backend.ring_keys(which.ring).await? })))
 }
 
 async fn rotate_key(State(backend): State<Backend>, Json(how): Json<Rotation>) -> ApiResult<Json<Value>> {
-    Ok(Json(json!({ "keys": backend.rotate_key(how.now).await? })))
+    Ok(Json(json!({ "keys": backend.rotate_ring(how.ring, how.now).await? })))
 }
 
 async fn retire_key(State(backend): State<Backend>, Json(which): Json<Retirement>) -> ApiResult<Json<Value>> {
-    Ok(Json(json!({ "keys": backend.retire_key(&which.kid, which.force).await? })))
+    Ok(Json(json!({ "keys": backend.retire_in(which.ring, &which.kid, which.force).await? })))
 }
 
 /// What `POST /clients` reads: a command about clients of the authorization server, and the client to be made.

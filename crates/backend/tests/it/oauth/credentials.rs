@@ -11,21 +11,21 @@ use syfthub_auth::keys::SigningKey;
 use syfthub_domain::{Clock as _, ErrorCode};
 use syfthub_proto::common::CredentialKind;
 use syfthub_proto::identity::VerifyCredentialRequest;
-use syfthub_proto::oauth::{AddFirstSigningKeyRequest, BeginGrantRequest, Grant, SigningKey as WireKey};
+use syfthub_proto::oauth::{AddFirstSigningKeyRequest, Grant, SigningKey as WireKey};
 use syfthub_rpc::{Caller, stubs};
 
 use super::{Client, client, code, granted};
 use crate::actor::{PASSWORD, TestApp};
 
-static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate().unwrap());
+pub(super) static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate().unwrap());
 
-const ME: &str = "/api/v1/auth/me";
+pub(super) const ME: &str = "/api/v1/auth/me";
 
-fn api(app: &TestApp) -> String {
+pub(super) fn api(app: &TestApp) -> String {
     format!("{}/api", app.settings.public.origin())
 }
 
-async fn publish_key(server: &mut Client) {
+pub(super) async fn publish_key(server: &mut Client) {
     let key = WireKey {
         kid: KEY.kid().to_owned(),
         private_sealed: vec![1],
@@ -35,7 +35,7 @@ async fn publish_key(server: &mut Client) {
     server.add_first_signing_key(AddFirstSigningKeyRequest { key: Some(key) }).await.unwrap();
 }
 
-fn claims(app: &TestApp, grant: &Grant, user: i64) -> Claims {
+pub(super) fn claims(app: &TestApp, grant: &Grant, user: i64) -> Claims {
     let now = app.clock.now().as_secs();
     Claims {
         iss: app.settings.public.oauth_issuer.clone(),
@@ -53,7 +53,7 @@ fn claims(app: &TestApp, grant: &Grant, user: i64) -> Claims {
     }
 }
 
-fn token(claims: &Claims) -> String {
+pub(super) fn token(claims: &Claims) -> String {
     at_jwt::mint_here(&KEY, claims).unwrap()
 }
 
@@ -98,7 +98,7 @@ async fn a_ticket_is_good_between_our_services_only_and_as_long_as_its_grant() {
 }
 
 #[tokio::test]
-async fn forged_and_old_tickets_and_those_of_machines_are_refused() {
+async fn forged_and_old_tickets_are_refused() {
     let (app, _, _bob) = TestApp::start().await.with_user("bob").await;
     let mut server = client(&app);
     let grant = granted(&mut server, "bob", "a", |_| {}).await;
@@ -114,15 +114,6 @@ async fn forged_and_old_tickets_and_those_of_machines_are_refused() {
         Err(ErrorCode::Unauthenticated),
         "also a remembered one"
     );
-    let begin = BeginGrantRequest {
-        client_id: "service".to_owned(),
-        resource: api(&app),
-        scopes: vec!["read".to_owned()],
-        ..BeginGrantRequest::default()
-    };
-    let machine = server.begin_grant(begin).await.unwrap().into_inner().grant.unwrap();
-    let ticket = ticket(&app, &machine.id);
-    assert_eq!(verify(&app, Caller::Mcp, &ticket).await, Err(ErrorCode::Unauthenticated));
 }
 
 #[tokio::test]
