@@ -69,9 +69,36 @@ impl AdminClient {
         };
         let value: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if !status.is_success() {
-            let message = value.get("message").and_then(Value::as_str).unwrap_or("no reason given");
-            bail!("{message}");
+            bail!("{}", refusal(&value));
         }
         Ok(value)
+    }
+}
+
+/// What the hub says of a request that it refused: every field that is wrong, as [`crate::offline::explain`] has it.
+fn refusal(answer: &Value) -> String {
+    let line = |field: &Value| {
+        let name = field["loc"].as_array()?.iter().rev().find_map(Value::as_str)?;
+        Some(format!("{name}: {}", field["msg"].as_str()?))
+    };
+    let fields = answer["detail"].as_array().map(|fields| fields.iter().filter_map(line).collect::<Vec<_>>());
+    let fields = fields.filter(|fields| !fields.is_empty()).map(|fields| fields.join("; "));
+    fields.unwrap_or_else(|| answer["message"].as_str().unwrap_or("no reason given").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::refusal;
+
+    #[test]
+    fn every_field_that_is_wrong_is_told() {
+        let two = json!({"message": "2 fields are not valid", "detail": [
+            {"loc": ["body", "name"], "msg": "is too long"}, {"loc": ["body", "tags", 0], "msg": "is missing"},
+        ]});
+        assert_eq!(refusal(&two), "name: is too long; tags: is missing");
+        assert_eq!(refusal(&json!({"message": "no", "detail": "no"})), "no");
+        assert_eq!(refusal(&Value::Null), "no reason given");
     }
 }

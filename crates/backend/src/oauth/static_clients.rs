@@ -24,6 +24,8 @@ const ID_PREFIX: &str = "client_";
 /// Start of the ids of the hub's own programs.
 const OWN_PREFIX: &str = "syfthub-";
 const MAX_REDIRECTS: usize = 20;
+/// Fields that are judged by whether there are redirect URIs.
+const OF_REDIRECTS: [&str; 2] = ["redirect_uris", "grant_types"];
 /// Longest set of public keys, as JSON.
 const MAX_JWKS: usize = 8 * 1024;
 /// What can be exchanged for tokens at all.
@@ -49,6 +51,7 @@ pub(super) struct NewStatic {
 impl NewStatic {
     /// Reads a body; every fault of it is told at once.
     pub(super) fn read(body: Value) -> Result<Self> {
+        let names_redirects = body["redirect_uris"].as_array().is_some_and(|uris| !uris.is_empty());
         let mut fields = Fields::body(body)?;
         let id = fields.string("client_id").length(3, 100).rule(|id| check_id(id)).optional();
         let name =
@@ -65,9 +68,11 @@ impl NewStatic {
         let jwks_uri = fields.string("jwks_uri").length(1, 2048).rule(|uri| check_jwks_uri(uri)).optional();
         let jwks = fields.dict("jwks").rule(check_jwks).optional();
         let grants = grants.unwrap_or_else(|| default_grants(&redirects, acts_as.as_deref()));
-        for (key, why) in
-            faults(&redirects, &grants, &method, acts_as.as_deref(), jwks.is_some(), jwks_uri.is_some())
-        {
+        // What was named and refused is told as that alone, not also as missing.
+        let is_refused = names_redirects && redirects.is_empty();
+        let faults =
+            faults(&redirects, &grants, &method, acts_as.as_deref(), jwks.is_some(), jwks_uri.is_some());
+        for (key, why) in faults.into_iter().filter(|(key, _)| !is_refused || !OF_REDIRECTS.contains(key)) {
             fields.reject(key, why);
         }
         let valid = fields.finish()?;
