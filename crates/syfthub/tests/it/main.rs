@@ -9,6 +9,7 @@ mod login;
 mod node;
 mod oauth;
 mod oauth_attacks;
+mod oauth_dpop;
 mod oauth_github;
 mod oauth_journey;
 mod oauth_rules;

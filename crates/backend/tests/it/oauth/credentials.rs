@@ -169,13 +169,15 @@ async fn tokens_that_are_not_for_the_api_are_refused() {
         ("of another user", Claims { sub: eve.id.to_string(), ..good.clone() }),
         ("of another issuer", Claims { iss: "https://evil.example".to_owned(), ..good.clone() }),
         ("expired", Claims { exp: now - 10, ..good.clone() }),
-        ("bound to a key", Claims { cnf: Some(Confirmation { jkt: "x".to_owned() }), ..good.clone() }),
         ("of no grant", Claims { sid: "nothing".to_owned(), ..good.clone() }),
         ("of another resource's grant", Claims { sid: bound.id.clone(), ..good.clone() }),
     ] {
         let refused = app.with_token(&token(&wrong)).get(ME).await.refused(401);
         assert_eq!(refused, "Could not validate credentials", "{why}");
     }
+    let with_key = Claims { cnf: Some(Confirmation { jkt: "x".to_owned() }), ..good.clone() };
+    let refused = app.with_token(&token(&with_key)).get(ME).await.refused(401);
+    assert_eq!(refused, "The token is bound to a key; send it as Authorization: DPoP, with a DPoP header");
     let other = SigningKey::generate().unwrap();
     let foreign = at_jwt::mint_here(&other, &good).unwrap();
     app.with_token(&foreign).get(ME).await.refused(401);
