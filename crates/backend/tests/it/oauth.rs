@@ -2,6 +2,7 @@
 
 mod clients;
 mod credentials;
+mod devices;
 mod keys;
 mod own;
 mod server;

@@ -1,5 +1,7 @@
 //! A fake of `oauth.v1` that keeps everything in memory, with one user whose password is [`PASSWORD`].
 
+mod devices;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
@@ -357,75 +359,28 @@ impl OAuthService for Fake {
         &self,
         request: Request<BeginDeviceRequest>,
     ) -> Result<Response<BeginDeviceResponse>, Status> {
-        let request = request.into_inner();
-        let device = (request.clone(), DeviceState::Pending, None);
-        self.0.oauth.kept().devices.insert(request.user_code, device);
-        Ok(Response::new(BeginDeviceResponse {}))
+        devices::begin(&self.0.oauth, request.into_inner())
     }
 
     async fn find_device(
         &self,
         request: Request<FindDeviceRequest>,
     ) -> Result<Response<FindDeviceResponse>, Status> {
-        let kept = self.0.oauth.kept();
-        let waiting = kept.devices.get(&request.into_inner().user_code);
-        let waiting = waiting.filter(|(_, state, _)| *state == DeviceState::Pending);
-        let (asked, ..) = waiting.ok_or_else(|| refused(ErrorCode::NotFound, "no such device"))?.clone();
-        Ok(Response::new(FindDeviceResponse {
-            client_id: asked.client_id,
-            client_name: asked.client_name,
-            resource: asked.resource,
-            scopes: asked.scopes,
-        }))
+        devices::find(&self.0.oauth, request.into_inner())
     }
 
     async fn decide_device(
         &self,
         request: Request<DecideDeviceRequest>,
     ) -> Result<Response<DecideDeviceResponse>, Status> {
-        let request = request.into_inner();
-        if request.session != SESSION {
-            return Err(refused(ErrorCode::Unauthenticated, "no session"));
-        }
-        let mut kept = self.0.oauth.kept();
-        let waiting = kept.devices.get_mut(&request.user_code);
-        let waiting = waiting.filter(|(_, state, _)| *state == DeviceState::Pending);
-        let (asked, state, grant) = waiting.ok_or_else(|| refused(ErrorCode::NotFound, "no such device"))?;
-        *state = if request.approve { DeviceState::Approved } else { DeviceState::Denied };
-        *grant = Some(Grant {
-            id: uuid::Uuid::new_v4().to_string(),
-            client_id: asked.client_id.clone(),
-            client_name: asked.client_name.clone(),
-            resource: asked.resource.clone(),
-            scopes: asked.scopes.clone(),
-            principal: Some(person()),
-            auth_time: 1_699_999_000,
-            ..Grant::default()
-        });
-        Ok(Response::new(DecideDeviceResponse {}))
+        devices::decide(&self.0.oauth, request.into_inner())
     }
 
     async fn poll_device(
         &self,
         request: Request<PollDeviceRequest>,
     ) -> Result<Response<PollDeviceResponse>, Status> {
-        let request = request.into_inner();
-        let mut kept = self.0.oauth.kept();
-        let found = kept.devices.values_mut().find(|(asked, ..)| {
-            asked.device_code_hash == request.device_code_hash && asked.client_id == request.client_id
-        });
-        let unknown = || PollDeviceResponse { state: DeviceState::Unknown.into(), grant: None };
-        let Some((_, state, grant)) = found else { return Ok(Response::new(unknown())) };
-        let mut answer = PollDeviceResponse { state: (*state).into(), grant: None };
-        if *state == DeviceState::Approved {
-            *state = DeviceState::Unknown;
-            answer.grant.clone_from(grant);
-        }
-        if let Some(grant) = &answer.grant {
-            kept.refresh.insert(request.refresh_token_hash, (grant.id.clone(), None));
-            kept.grants.insert(grant.id.clone(), grant.clone());
-        }
-        Ok(Response::new(answer))
+        devices::poll(&self.0.oauth, request.into_inner())
     }
 
     async fn find_refresh_token(
