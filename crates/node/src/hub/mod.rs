@@ -289,7 +289,8 @@ mod tests {
 
     #[test]
     fn the_hub_may_live_below_a_path() {
-        let hub = Hub::new(Url::parse("https://x.org/hub/").unwrap(), Arc::new(Fixed(Secret::new("t")))).unwrap();
+        let hub =
+            Hub::new(Url::parse("https://x.org/hub/").unwrap(), Arc::new(Fixed(Secret::new("t")))).unwrap();
         assert_eq!(hub.url(&["api", "v1"]).as_str(), "https://x.org/hub/api/v1");
     }
 }
