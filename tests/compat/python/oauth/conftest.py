@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from authlib.jose import JsonWebKey
 from callback import Callback
 from hub import PASSWORD, PATIENCE, Hub
 from person import Browser, Person
@@ -59,6 +60,24 @@ class World:
         assert (made.get("client_secret") is None) == (method == "none"), made
         known = {name: made[name] for name in ("client_id", "client_secret") if made.get(name)}
         return known | {"token_endpoint_auth_method": method}
+
+    def service(self, name: str, *more: str) -> dict:
+        """A program without a person, which acts as the account of one."""
+        told = self.hub.command("clients", "add", name, "--act-as", "asker", "--scope", "read", *more, "--json")
+        return json.loads(told)
+
+    def service_with_key(self, name: str, folder: Path) -> tuple[dict, dict]:
+        """One that proves itself with a key, and the key."""
+        key, file = self.key(), folder / "jwks.json"
+        file.write_text(json.dumps({"keys": [key["public"]]}))
+        return self.service(name, "--jwks", str(file)), key
+
+    @staticmethod
+    def key() -> dict[str, dict]:
+        """A pair of keys with which a program proves who it is."""
+        pair = JsonWebKey.generate_key("EC", "P-256", {"kid": "of a program"}, is_private=True)
+        more = {"alg": "ES256", "use": "sig"}
+        return {"private": {**pair.as_dict(is_private=True), **more}, "public": {**pair.as_dict(is_private=False), **more}}
 
     def refused(self, token: str, scheme: str = "Bearer") -> bool:
         """Whether the MCP endpoint refuses a token."""

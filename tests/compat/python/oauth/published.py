@@ -78,6 +78,12 @@ class Documents:
         self.documents[path] = {**usual, **metadata}
         return self.url + path
 
+    def keys(self, *keys: dict) -> str:
+        """Publishes a set of keys."""
+        path = f"/{len(self.documents)}/jwks.json"
+        self.documents[path] = {"keys": list(keys)}
+        return self.url + path
+
     def stop(self) -> None:
         self.server.shutdown()
         self.server.server_close()

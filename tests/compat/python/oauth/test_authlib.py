@@ -8,6 +8,7 @@ from authlib.common.security import generate_token
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client
 from authlib.jose import JsonWebKey, jwt
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oidc.core import CodeIDToken
 from conftest import document
 from hub import PATIENCE
@@ -26,16 +27,16 @@ def plain_http():
     del os.environ["AUTHLIB_INSECURE_TRANSPORT"]
 
 
-def registered(world, callback, method: str) -> dict:
+def registered(world, callback, method: str, **more) -> dict:
     """The package does not register clients."""
-    client = {"client_name": NAME, "redirect_uris": [callback.uri], "token_endpoint_auth_method": method}
+    client = {"client_name": NAME, "redirect_uris": [callback.uri], "token_endpoint_auth_method": method, **more}
     answer = httpx.post(world.server["registration_endpoint"], json=client, timeout=PATIENCE)
     assert answer.status_code == 201, answer.text
     return answer.json()
 
 
 def session(world, callback, client: dict, method: str) -> OAuth2Client:
-    return OAuth2Client(
+    program = OAuth2Client(
         client_id=client["client_id"],
         client_secret=client.get("client_secret"),
         token_endpoint_auth_method=method,
@@ -46,6 +47,9 @@ def session(world, callback, client: dict, method: str) -> OAuth2Client:
         token_endpoint=world.server["token_endpoint"],
         timeout=PATIENCE,
     )
+    if method == "private_key_jwt":
+        program.register_client_auth_method(PrivateKeyJWT(world.server["token_endpoint"], alg="ES256"))
+    return program
 
 
 def journey(world, callback, client: dict, method: str, resource: str, use, **visit) -> dict:
@@ -114,6 +118,13 @@ def test_a_program_that_the_operator_made(world, callback, method):
 def test_a_program_that_publishes_a_document(world, callback):
     document = world.documents.client(NAME, redirect_uris=[callback.uri])
     journey(world, callback, {"client_id": document}, "none", world.mcp, lists_tools(world), javascript=False)
+
+
+def test_a_program_with_a_key_of_its_own(world, callback):
+    key = world.key()
+    more = {"jwks": {"keys": [key["public"]]}}
+    client = registered(world, callback, "private_key_jwt", **more) | {"client_secret": key["private"]}
+    journey(world, callback, client, "private_key_jwt", world.mcp, lists_tools(world))
 
 
 def test_a_token_for_the_api(world, callback):

@@ -53,6 +53,31 @@ def test_tokens_that_are_bound_to_a_key(world, method):
         assert done["stolen"]["code"] in ("invalid_dpop_proof", "invalid_grant"), done["stolen"]
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_a_program_with_a_key_of_its_own(world, published):
+    key = world.key()
+    told = {"method": "private_key_jwt", "key": key}
+    if published:
+        keys = world.documents.keys(key["public"])
+        about = {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": keys}
+        told["document"] = world.documents.client(NAME, redirect_uris=["http://127.0.0.1/callback"], **about)
+    journey(world, told)
+
+
+@pytest.mark.parametrize("by", ["client_secret_basic", "client_secret_post", "private_key_jwt"])
+def test_a_service(world, tmp_path, by):
+    told = {"grant": "credentials", "scope": "read", "method": by}
+    if by == "private_key_jwt":
+        told["fixed"], told["key"] = world.service_with_key(NAME, tmp_path)
+    else:
+        told["fixed"] = world.service(NAME)
+    done, visits = run(world, "openid.mjs", told)
+    assert not visits and "refresh_token" not in done["first"]
+    assert "discover_syfthub_endpoints" in {tool["name"] for tool in done["used"]["result"]["tools"]}
+    assert done["introspected"]["active"] and done["over"] == {"active": False}
+    assert done["refused"]["name"] == "WWWAuthenticateChallengeError" and world.refused(done["first"]["access_token"])
+
+
 def test_a_request_that_was_pushed_first(world):
     journey(world, {"method": "client_secret_post", "pushed": True, "narrow": "read"}, javascript=False)
 

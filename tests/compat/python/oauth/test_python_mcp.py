@@ -6,9 +6,15 @@ import httpx
 import httpx2
 import pytest
 from anyio import to_thread
+from authlib.jose import JsonWebKey
 from hub import PATIENCE
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
+from mcp.client.auth.extensions.client_credentials import (
+    ClientCredentialsOAuthProvider,
+    PrivateKeyJWTOAuthProvider,
+    SignedJWTParameters,
+)
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
@@ -172,6 +178,30 @@ async def test_both_eras_of_the_protocol(world, callback, mode):
         await look_around(client)
         answer = await client.call_tool("chat_with_syfthub", QUESTION)
     assert not answer.is_error and "fish" in answer.content[0].text, answer
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+async def test_a_service_with_a_secret(world, method):
+    made = world.service(NAME)
+    given = {"client_id": made["client_id"], "client_secret": made["client_secret"], "token_endpoint_auth_method": method}
+    await serve(world, ClientCredentialsOAuthProvider(world.mcp, Storage(None), issuer=world.issuer, **given))
+
+
+async def test_a_service_with_a_key(world, tmp_path):
+    made, key = world.service_with_key(NAME, tmp_path)
+    pem = JsonWebKey.import_key(key["private"]).as_pem(is_private=True).decode()
+    about = {"issuer": made["client_id"], "subject": made["client_id"], "signing_algorithm": "ES256"}
+    sign = SignedJWTParameters(signing_key=pem, **about).create_assertion_provider()
+    provider = PrivateKeyJWTOAuthProvider(world.mcp, Storage(None), made["client_id"], sign, issuer=world.issuer)
+    await serve(world, provider)
+
+
+async def serve(world, provider) -> None:
+    """What a program does that has no person."""
+    http = httpx2.AsyncClient(auth=provider, timeout=PATIENCE)
+    async with Client(streamable_http_client(world.mcp, http_client=http)) as client:
+        await look_around(client)
+    assert provider.context.storage.tokens.refresh_token is None
 
 
 async def test_a_browser_without_scripts(world, callback):

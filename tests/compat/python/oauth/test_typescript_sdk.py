@@ -43,6 +43,17 @@ def test_a_program_that_the_operator_made(world, method):
     assert done["client"] == fixed
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_a_program_with_a_key_of_its_own(world, published):
+    key = world.key()
+    told = {"method": "private_key_jwt", "key": key}
+    if published:
+        about = {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key["public"]]}}
+        told["document"] = world.documents.client(NAME, redirect_uris=["http://127.0.0.1/callback"], **about)
+    done, _ = journey(world, told)
+    assert "client_secret" not in done["client"]
+
+
 def test_more_is_asked_for_when_it_is_needed(world):
     more = {"name": "Kept by another program", "type": "data_source"}
     done, visits = journey(world, {"more": more}, javascript=False)
