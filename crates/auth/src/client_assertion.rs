@@ -16,8 +16,9 @@ use crate::public_jwk::{PublicJwk, RawHeader};
 
 /// Value of `client_assertion_type`.
 pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Longest life that is left when an assertion is shown.
-pub const LONGEST_LIFE: Duration = Duration::from_mins(5);
+/// Longest life that is left when an assertion is shown. An hour is what widely used libraries give theirs; each one is
+/// taken once all the same.
+pub const LONGEST_LIFE: Duration = Duration::from_hours(1);
 /// How far the clock of a client may be from ours.
 const LEEWAY: Duration = Duration::from_secs(30);
 /// Longest `jti`, in bytes.
@@ -57,7 +58,7 @@ pub enum AssertionError {
     Audience,
     /// Over, not yet good, or good for too long.
     #[error(
-        "The client_assertion is over, not good yet, or good for more than five minutes; make one for every request"
+        "The client_assertion is over, not good yet, or good for more than an hour; make one for every request"
     )]
     Time,
 }
@@ -216,10 +217,10 @@ mod tests {
             assert_eq!(with("aud", aud), Err(AssertionError::Audience));
         }
         let at = |name: &str, offset: i64| with(name, json!(NOW.as_secs() + offset)).map(|_| ());
-        for (name, offset) in [("exp", -29), ("exp", 330), ("nbf", 30), ("iat", 30)] {
+        for (name, offset) in [("exp", -29), ("exp", 3630), ("nbf", 30), ("iat", 30)] {
             assert_eq!(at(name, offset), Ok(()), "{name} {offset}");
         }
-        for (name, offset) in [("exp", -30), ("exp", 331), ("nbf", 31), ("iat", 31)] {
+        for (name, offset) in [("exp", -30), ("exp", 3631), ("nbf", 31), ("iat", 31)] {
             assert_eq!(at(name, offset), Err(AssertionError::Time), "{name} {offset}");
         }
     }

@@ -83,7 +83,7 @@ async fn a_client_signs_who_it_is() {
         (with("iss", json!(stranger.id)), "another issuer"),
         (with("sub", json!(stranger.id)), "another client"),
         (with("exp", json!(NOW - 30)), "over"),
-        (with("exp", json!(NOW + 3600)), "good for an hour"),
+        (with("exp", json!(NOW + 7200)), "good for two hours"),
         (with("exp", Value::Null), "good for ever"),
         (with("jti", Value::Null), "no name"),
         (key.sign(&json!({"alg": "none"}), &claims(&program.id)), "alg none"),

@@ -12,6 +12,7 @@ from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oidc.core import CodeIDToken
 from conftest import document
 from hub import PATIENCE
+from joserfc.jwk import ECKey
 
 NAME = "authlib"
 SCOPE = "openid profile email offline_access read"
@@ -123,7 +124,7 @@ def test_a_program_that_publishes_a_document(world, callback):
 def test_a_program_with_a_key_of_its_own(world, callback):
     key = world.key()
     more = {"jwks": {"keys": [key["public"]]}}
-    client = registered(world, callback, "private_key_jwt", **more) | {"client_secret": key["private"]}
+    client = registered(world, callback, "private_key_jwt", **more) | {"client_secret": ECKey.import_key(key["private"])}
     journey(world, callback, client, "private_key_jwt", world.mcp, lists_tools(world))
 
 
