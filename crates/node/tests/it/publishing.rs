@@ -151,7 +151,7 @@ async fn a_node_of_a_distant_hub_is_told_to_name_its_address() {
 #[tokio::test]
 async fn settings_that_cannot_work_are_refused_at_once() {
     let (hub, state) = (FakeHub::start().await, tempfile::tempdir().unwrap());
-    let start = async |change: &dyn Fn(&mut syfthub_node::NodeConfig)| {
+    let start = async |change: &dyn Fn(&mut NodeConfig)| {
         let mut config = config(&hub, state.path());
         config.model = Some(extract());
         change(&mut config);
