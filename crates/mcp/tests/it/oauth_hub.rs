@@ -359,28 +359,28 @@ impl OAuthService for Fake {
         &self,
         request: Request<BeginDeviceRequest>,
     ) -> Result<Response<BeginDeviceResponse>, Status> {
-        devices::begin(&self.0.oauth, request.into_inner())
+        Ok(devices::begin(&self.0.oauth, request.into_inner()))
     }
 
     async fn find_device(
         &self,
         request: Request<FindDeviceRequest>,
     ) -> Result<Response<FindDeviceResponse>, Status> {
-        devices::find(&self.0.oauth, request.into_inner())
+        devices::find(&self.0.oauth, request.get_ref())
     }
 
     async fn decide_device(
         &self,
         request: Request<DecideDeviceRequest>,
     ) -> Result<Response<DecideDeviceResponse>, Status> {
-        devices::decide(&self.0.oauth, request.into_inner())
+        devices::decide(&self.0.oauth, request.get_ref())
     }
 
     async fn poll_device(
         &self,
         request: Request<PollDeviceRequest>,
     ) -> Result<Response<PollDeviceResponse>, Status> {
-        devices::poll(&self.0.oauth, request.into_inner())
+        Ok(devices::poll(&self.0.oauth, request.into_inner()))
     }
 
     async fn find_refresh_token(

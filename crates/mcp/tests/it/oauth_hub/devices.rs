@@ -6,18 +6,15 @@ use tonic::{Response, Status};
 
 use super::{SESSION, State, person, refused};
 
-pub(super) fn begin(
-    state: &State,
-    request: BeginDeviceRequest,
-) -> Result<Response<BeginDeviceResponse>, Status> {
+pub(super) fn begin(state: &State, request: BeginDeviceRequest) -> Response<BeginDeviceResponse> {
     let device = (request.clone(), DeviceState::Pending, None);
     state.kept().devices.insert(request.user_code, device);
-    Ok(Response::new(BeginDeviceResponse {}))
+    Response::new(BeginDeviceResponse {})
 }
 
 pub(super) fn find(
     state: &State,
-    request: FindDeviceRequest,
+    request: &FindDeviceRequest,
 ) -> Result<Response<FindDeviceResponse>, Status> {
     let kept = state.kept();
     let waiting = kept.devices.get(&request.user_code);
@@ -33,7 +30,7 @@ pub(super) fn find(
 
 pub(super) fn decide(
     state: &State,
-    request: DecideDeviceRequest,
+    request: &DecideDeviceRequest,
 ) -> Result<Response<DecideDeviceResponse>, Status> {
     if request.session != SESSION {
         return Err(refused(ErrorCode::Unauthenticated, "no session"));
@@ -56,16 +53,13 @@ pub(super) fn decide(
     Ok(Response::new(DecideDeviceResponse {}))
 }
 
-pub(super) fn poll(
-    state: &State,
-    request: PollDeviceRequest,
-) -> Result<Response<PollDeviceResponse>, Status> {
+pub(super) fn poll(state: &State, request: PollDeviceRequest) -> Response<PollDeviceResponse> {
     let mut kept = state.kept();
     let found = kept.devices.values_mut().find(|(asked, ..)| {
         asked.device_code_hash == request.device_code_hash && asked.client_id == request.client_id
     });
     let unknown = || PollDeviceResponse { state: DeviceState::Unknown.into(), grant: None };
-    let Some((_, state, grant)) = found else { return Ok(Response::new(unknown())) };
+    let Some((_, state, grant)) = found else { return Response::new(unknown()) };
     let mut answer = PollDeviceResponse { state: (*state).into(), grant: None };
     if *state == DeviceState::Approved {
         *state = DeviceState::Unknown;
@@ -75,5 +69,5 @@ pub(super) fn poll(
         kept.refresh.insert(request.refresh_token_hash, (grant.id.clone(), None));
         kept.grants.insert(grant.id.clone(), grant.clone());
     }
-    Ok(Response::new(answer))
+    Response::new(answer)
 }
