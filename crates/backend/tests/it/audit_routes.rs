@@ -67,6 +67,9 @@ const TABLE: &[(&str, &str, By, Leaves)] = &[
     ("PATCH", "/api/v1/admin/settings", Admin, Entry("settings.changed")),
     ("POST", "/api/v1/admin/invitations", Admin, Entry("invitation.created")),
     ("DELETE", "/api/v1/admin/invitations/{id}", Admin, Entry("invitation.revoked")),
+    ("POST", "/api/v1/admin/oauth/clients", Admin, Entry("oauth_client.created")),
+    ("DELETE", "/api/v1/admin/oauth/clients/{client_id}", Admin, Entry("oauth_client.deleted")),
+    ("POST", "/api/v1/admin/oauth/clients/{client_id}/secret", Admin, Entry("oauth_client.secret_changed")),
     // Not of that class, but about who may do what.
     ("POST", "/api/v1/auth/register", Guest, Entry("user.created")),
     ("PUT", "/api/v1/users/me", User, Entry("user.updated")),
@@ -106,6 +109,11 @@ impl Scene {
         if path.starts_with("/api/v1/wallet/subscriptions") && method == "DELETE" {
             let made = bob.post("/api/v1/wallet/subscriptions", &subscription()).await.expect(StatusCode::OK);
             return path.replace("{owner}", "ada").replace("{id}", &made["id"].to_string());
+        }
+        if path.contains("{client_id}") {
+            let made = root.post("/api/v1/admin/oauth/clients", &oauth_client()).await;
+            let made = made.expect(StatusCode::CREATED);
+            return path.replace("{client_id}", made["client_id"].as_str().unwrap());
         }
         if let Some(front) = path.strip_suffix("{provider}") {
             let google = format!("{front}google");
@@ -168,6 +176,7 @@ impl Scene {
             "/api/v1/accounting/transaction-tokens" => json!({"owner_usernames": ["ada"]}),
             "/api/v1/admin/feedback/{id}" => json!({"status": "resolved"}),
             "/api/v1/admin/settings" => json!({"instance_name": format!("Hub {}", self.number)}),
+            "/api/v1/admin/oauth/clients" => oauth_client(),
             "/api/v1/auth/register" => crate::shorthand::account(&format!("new-{}", self.number)),
             "/api/v1/users/me" | "/api/v1/users/{id}" => json!({"full_name": "Robert"}),
             "/api/v1/endpoints" => json!({"name": "Notes", "type": "model"}),
@@ -181,6 +190,10 @@ impl Scene {
 
 fn subscription() -> Value {
     json!({"credits_url": "https://c.org/1", "payment_url": "https://p.org", "endpoint_owner": "ada"})
+}
+
+fn oauth_client() -> Value {
+    json!({"client_name": "A wiki", "redirect_uris": ["https://wiki.example/callback"]})
 }
 
 fn payment() -> Value {
