@@ -75,7 +75,11 @@ class World:
     @staticmethod
     def key() -> dict[str, dict]:
         """A pair of keys with which a program proves who it is."""
-        pair = JsonWebKey.generate_key("EC", "P-256", {"kid": "of a program"}, is_private=True)
+        # The package leaves leading zeros out, which no key may (RFC 7518, section 6.2.1): such a key is not used.
+        while True:
+            pair = JsonWebKey.generate_key("EC", "P-256", {"kid": "of a program"}, is_private=True)
+            if all(len(pair.as_dict(is_private=True)[part]) == 43 for part in "xyd"):
+                break
         more = {"alg": "ES256", "use": "sig"}
         return {"private": {**pair.as_dict(is_private=True), **more}, "public": {**pair.as_dict(is_private=False), **more}}
 
